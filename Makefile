@@ -1,0 +1,51 @@
+# Talktime. `make run` shows it, `make test` proves it; everything else is in `make help`.
+# Needs Python 3.11 or newer, make and git. Another interpreter: make test PYTHON=python3.13
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench clean format lock openapi currencies env-dev env-all
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+run: env-all ## Start the local cloud, play a simulated month, print the statement, stay up
+	@$(BIN)/python -m local
+
+test: env-all ## Run every test, the local cloud's included
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: env-dev ## Lint, format, types, template, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy functions local scripts benchmarks tests
+	@$(BIN)/cfn-lint infra/template.yaml
+
+bench: env-dev ## Measure what the documentation claims
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=functions:. $(BIN)/python $$file || exit 1; done
+
+clean: ## Remove what runs and tests have made, the local cloud's data included
+	@rm -rf .local/data .local/stack.json .local/artifacts .local/tmp .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -not -path './.venv/*' -not -path './.local/*' -prune -exec rm -rf {} +
+
+format: env-dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: env-dev ## Pin again what ships and what tests, with hashes
+	@for name in functions/requirements requirements-dev local/requirements; do \
+	  $(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links -o $$name.txt $$name.in; done
+
+openapi: env-dev ## Write docs/openapi.json from the code
+	@PYTHONPATH=functions $(BIN)/python scripts/generate_openapi.py
+
+currencies: env-dev ## Write the domain's table of minor units from ISO 4217
+	@$(BIN)/python scripts/generate_currencies.py
+
+env-dev:
+	@$(PYTHON) -m local.environments dev
+
+env-all:
+	@$(PYTHON) -m local.environments
