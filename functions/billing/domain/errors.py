@@ -1,0 +1,122 @@
+"""Every refusal of the system, each with a stable code that clients may switch on.
+
+The HTTP status of a code is decided in one table, ``api/problems.py``.
+"""
+
+
+class TalktimeError(Exception):
+    """A refusal with a stable code.
+
+    Args:
+        detail: One sentence for a person: what is wrong and what to do about it.
+        field: The input that is wrong, where there is one.
+    """
+
+    code = "error"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+
+class InvalidInputError(TalktimeError):
+    """The request itself is wrong; sending it again changes nothing."""
+
+    code = "invalid_input"
+
+
+class CurrencyMismatchError(InvalidInputError):
+    """Two amounts of different currencies met."""
+
+    code = "currency_mismatch"
+
+
+class InvalidUsageError(InvalidInputError):
+    """A usage event that cannot be true, such as a negative duration."""
+
+    code = "invalid_usage"
+
+
+class InvalidSignatureError(TalktimeError):
+    """Not signed with the connection's secret; an unknown connection looks the same."""
+
+    code = "invalid_signature"
+
+
+class DestinationNotRatedError(TalktimeError):
+    """The deck has no price for this number."""
+
+    code = "destination_not_rated"
+
+
+class NoRateDeckError(TalktimeError):
+    """No version of the deck was in force at that time."""
+
+    code = "no_rate_deck"
+
+
+class NotFoundError(TalktimeError):
+    """There is no such thing under this tenant; another tenant's thing looks the same."""
+
+    code = "not_found"
+
+
+class AcceptanceRequiredError(TalktimeError):
+    """A person's billing change came without a complete, current acceptance."""
+
+    code = "acceptance_required"
+
+
+class RechargeInProgressError(TalktimeError):
+    """One payment at a time from one source: another recharge is still open."""
+
+    code = "recharge_in_progress"
+
+
+class NoFundingSourceError(TalktimeError):
+    """There is nothing to collect from."""
+
+    code = "no_funding_source"
+
+
+class ConflictError(TalktimeError):
+    """The thing exists already, or is no longer what the caller has seen."""
+
+    code = "conflict"
+
+
+class IdConflictError(TalktimeError):
+    """This operation is in the book with another body. Nothing was written."""
+
+    code = "idempotency_key_reused"
+
+
+class StaleAccountError(TalktimeError):
+    """The account moved on since it was read. Read and decide again."""
+
+    code = "stale_account"
+
+
+class BookContendedError(TalktimeError):
+    """Throttled, or in conflict with another transaction: this attempt wrote nothing."""
+
+    code = "book_contended"
+
+
+class BookBusyError(TalktimeError):
+    """Contention outlasted every attempt. Nothing was written; try later."""
+
+    code = "busy"
+
+
+class ChangeTooLargeError(TalktimeError):
+    """A Change holds more items than one transaction; whoever made it must split it."""
+
+    code = "change_too_large"
+
+
+class PaymentUnknownError(TalktimeError):
+    """The gateway did not say whether it charged. Only it can: same key, or a query."""
+
+    code = "payment_unknown"

@@ -1,0 +1,154 @@
+"""Posting: one usage batch of one account becomes one ledger entry and its call records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from billing.domain.account import Account, PeriodTotals
+from billing.domain.canonical import digest
+from billing.domain.change import Change
+from billing.domain.grants import LATE_USAGE_GRACE, burn
+from billing.domain.ledger import USAGE_REVENUE, WALLET, EntryKind, UsageSubtotals, post
+from billing.domain.money import Money
+from billing.domain.periods import period_at
+from billing.domain.rating import Rated, rate_remaining
+from billing.domain.recharge import level
+from billing.domain.records import Event, EventType
+from billing.domain.usage import Call, UsageEvent
+
+MAX_CALLS = 25
+"""Calls in one posting. Their keys must fit the one kilobyte that a ledger entry pays for; beyond
+25 calls a larger batch saves less than a tenth of a write unit per call (docs/table.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatedUsage:
+    """An event and its price. None: nothing was used, so nothing had to be priced."""
+
+    event: UsageEvent
+    rated: Rated | None
+
+
+def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> Change:
+    """Charge a batch: grants first, the wallet for the rest.
+
+    Each event burns the grants that were valid when it ended. One that comes in later than the
+    grace counts as used now. Usage may drive the wallet negative: the call has happened.
+
+    Args:
+        account: Current as of ``now`` (its period is not over).
+        usage: 1 to ``MAX_CALLS`` events with distinct keys, none of them recorded.
+        now: Aware UTC.
+
+    Returns:
+        A Change with one entry, a record per call, and the recharge timer levelled.
+    """
+    assert 0 < len(usage) <= MAX_CALLS, len(usage)
+    assert now < account.period.end_at, "bring the account current first"
+    cause = posting_id(usage)
+    state = account
+    calls: list[Call] = []
+    for item in usage:
+        state, call = _charge(state, item, now)
+        calls.append(call)
+    wallet_micros = sum(call.wallet_micros for call in calls)
+    state, entry = post(
+        state,
+        kind=EntryKind.USAGE,
+        cause=cause,
+        debit=WALLET,
+        credit=USAGE_REVENUE,
+        amount_micros=wallet_micros,
+        now=now,
+        usage=_subtotals(calls),
+    )
+    timers = level(state, entry.posted_at)
+    return Change(
+        before=account,
+        after=timers.account.next_version(),
+        entries=(entry,),
+        calls=tuple(
+            replace(call, sequence=entry.sequence, posted_at=entry.posted_at) for call in calls
+        ),
+        timers_set=timers.timers_set,
+        timers_cleared=timers.timers_cleared,
+        events=_balance_events(account, timers.account, cause, entry.posted_at),
+    )
+
+
+def posting_id(usage: Sequence[RatedUsage]) -> str:
+    """The batch's name: derived from the calls in it."""
+    return "usage:" + digest([str(item.event.key) for item in usage])[:24]
+
+
+def _charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account, Call]:
+    event, rated = item.event, item.rated
+    billed = rated.billed_quantity if rated else 0
+    burned_at = _burned_at(account, event, now)
+    burned = burn(account.grants, event.unit, billed, burned_at)
+    wallet_micros = rate_remaining(rated, burned.granted).wallet_micros if rated else 0
+    call = Call(
+        event=event,
+        account=account.ref,
+        fingerprint=event.fingerprint,
+        deck_id=rated.deck_id if rated else "",
+        deck_version=rated.deck_version if rated else 0,
+        prefix=rated.rate.prefix if rated else "",
+        billed_quantity=billed,
+        granted=burned.parts,
+        cost_micros=rated.cost_micros if rated else 0,
+        wallet_micros=wallet_micros,
+        sequence=account.head.sequence + 1,
+        posted_at=now,
+    )
+    state = replace(
+        account,
+        grants=burned.grants,
+        totals=account.totals.plus(event.unit, billed, burned.granted, wallet_micros),
+    )
+    return state.with_spend(event.ended_at, wallet_micros, now), call
+
+
+def _burned_at(account: Account, event: UsageEvent, now: datetime) -> datetime:
+    """When the event burns grants: its own end, unless that period is over for good."""
+    own = period_at(event.ended_at, account.billing_day, account.time_zone)
+    return event.ended_at if now < own.end_at + LATE_USAGE_GRACE else now
+
+
+def _subtotals(calls: Sequence[Call]) -> UsageSubtotals:
+    totals = PeriodTotals()
+    for call in calls:
+        granted = sum(quantity for _, quantity in call.granted)
+        totals = totals.plus(call.event.unit, call.billed_quantity, granted, 0)
+    return UsageSubtotals(
+        calls=tuple(call.event.key for call in calls),
+        voice_seconds=totals.voice_seconds,
+        granted_voice_seconds=totals.granted_voice_seconds,
+        messages=totals.messages,
+        granted_messages=totals.granted_messages,
+    )
+
+
+def _balance_events(
+    before: Account, after: Account, cause: str, at: datetime
+) -> tuple[Event, ...]:
+    """Told once per crossing: the mark of the recharge timer, and the sign of the wallet."""
+    crossed: list[EventType] = []
+    threshold = after.recharging.policy.threshold_micros
+    is_watched = after.recharging.policy.mode != "off"
+    if is_watched and after.wallet_micros < threshold <= before.wallet_micros:
+        crossed.append(EventType.BALANCE_LOW)
+    if after.wallet_micros <= 0 < before.wallet_micros:
+        crossed.append(EventType.BALANCE_EXHAUSTED)
+    wallet = Money(after.wallet_micros, after.currency)
+    return tuple(
+        Event(
+            event_id=f"{after.ref.account_id}/{cause}/{type_}",
+            type=type_,
+            account=after.ref,
+            occurred_at=at,
+            data={"balance": {"amount": wallet.amount, "currency": wallet.currency}},
+        )
+        for type_ in crossed
+    )
+
