@@ -1,0 +1,125 @@
+"""Change an account: load, bring current, decide, commit; again, if somebody else was faster.
+
+This loop is written here and nowhere else.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from billing.domain import rolling
+from billing.domain.account import Account, AccountRef
+from billing.domain.change import Change
+from billing.domain.errors import (
+    BookBusyError,
+    BookContendedError,
+    IdConflictError,
+    StaleAccountError,
+)
+from billing.domain.records import Operation
+from billing.ports import AlreadyRecordedError, Book, Clock
+
+MAX_ATTEMPTS = 20
+"""Lost races before giving up. With full jitter that is about eight seconds in the mean, well
+inside a queue's visibility timeout and an API client's patience."""
+
+BACKOFF_BASE_SECONDS = 0.01
+BACKOFF_CAP_SECONDS = 1.0
+
+Decision = Callable[[Account, datetime], Change | None]
+
+
+class ChangeAccount:
+    """The one way an account is changed.
+
+    Args:
+        book: Where accounts are.
+        clock: Read once per attempt, after the account, so that a decision is never older than
+            what it was decided from.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self, book: Book, clock: Clock, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._book = book
+        self._clock = clock
+        self._sleep = sleep
+
+    def __call__(
+        self, ref: AccountRef, decide: Decision, operation: tuple[str, str] | None = None
+    ) -> Change | None:
+        """Decide on the current account and write the decision.
+
+        Every period that has ended is rolled first, each in a Change of its own, so that no
+        decision is ever made in a period that is over.
+
+        Args:
+            ref: Which account.
+            decide: Pure. Called with the account and the time, again after every lost race; None
+                decides that there is nothing to do.
+            operation: Id and body hash of a cause that may have been here before. It is read after
+                the account and before deciding: what is recorded is answered, not decided again.
+
+        Returns:
+            The Change that was written, or None.
+
+        Raises:
+            NotFoundError: No such account.
+            AlreadyRecordedError: The operation is recorded with the same body.
+            IdConflictError: The operation is recorded with another body.
+            CallsRecordedError: See ``Book.commit``.
+            BookBusyError: Every attempt was lost. Nothing was written.
+            TalktimeError: Whatever ``decide`` refuses with. Nothing was written.
+        """
+        lost = 0
+        while lost < MAX_ATTEMPTS:
+            account = self._book.account(ref)
+            if operation is not None:
+                self._refuse_recorded(ref, *operation)
+            now = self._clock.now()
+            is_turning = rolling.is_due(account, now)
+            change = rolling.roll(account, now) if is_turning else decide(account, now)
+            if change is None:
+                return None
+            try:
+                self._book.commit(change)
+            except (StaleAccountError, BookContendedError):
+                self._back_off(lost)
+                lost += 1
+            except AlreadyRecordedError:
+                # Somebody rolled the same period between our read and our write.
+                if not is_turning:
+                    raise
+            else:
+                if not is_turning:
+                    return change
+        raise BookBusyError("the account is busy; nothing was written, try again shortly")
+
+    def bring_current(self, ref: AccountRef) -> Account:
+        """Roll every period that has ended, and return the account."""
+        self(ref, lambda _account, _now: None)
+        return self._book.account(ref)
+
+    def _refuse_recorded(self, ref: AccountRef, operation_id: str, body_hash: str) -> None:
+        recorded = self._book.operation(ref, operation_id)
+        if recorded is not None:
+            raise recorded_error(recorded, body_hash)
+
+    def _back_off(self, lost: int) -> None:
+        """Full jitter: any wait from none to the bound (AWS Architecture Blog, 2015)."""
+        bound = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**lost)
+        self._sleep(random.uniform(0, bound))  # noqa: S311  # spreads load, guards nothing
+
+
+def recorded_error(
+    recorded: Operation, body_hash: str
+) -> AlreadyRecordedError | IdConflictError:
+    """How to answer an operation that is in the book already."""
+    if recorded.body_hash == body_hash:
+        return AlreadyRecordedError(recorded)
+    return IdConflictError(
+        "this id was used for another request; send the same body again, or choose a new key",
+        field="Idempotency-Key",
+    )

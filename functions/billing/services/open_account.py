@@ -1,0 +1,71 @@
+"""Open a tenant with its first billing account, or a further account."""
+
+from dataclasses import dataclass
+
+from billing.domain.account import Account, AccountRef
+from billing.domain.opening import new_account, open_account
+from billing.domain.records import Operation, OperationState, Tenant
+from billing.ports import Book, Catalogs, Clock
+from billing.services.change_account import recorded_error
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What a new billing account starts from."""
+
+    ref: AccountRef
+    name: str
+    currency: str
+    time_zone: str
+    billing_day: int
+    plan_id: str
+    rate_deck: str
+
+
+class OpenAccount:
+    """Opens accounts under the plan as the catalogue sells it now."""
+
+    def __init__(self, book: Book, catalogs: Catalogs, clock: Clock) -> None:
+        self._book = book
+        self._catalogs = catalogs
+        self._clock = clock
+
+    def open(
+        self, wanted: NewAccount, operation_id: str, body_hash: str, tenant_name: str | None
+    ) -> Account:
+        """Open the account, and its tenant with it where ``tenant_name`` is given.
+
+        Raises:
+            AlreadyRecordedError: The same request was here before.
+            IdConflictError: The key was used for another request.
+            NotFoundError: There is no catalogue yet, or no such plan in it.
+            InvalidInputError: Names the field.
+            ConflictError: The tenant exists already.
+            StaleAccountError: The account exists already.
+        """
+        now = self._clock.now()
+        recorded = self._book.operation(wanted.ref, operation_id)
+        if recorded is not None:
+            raise recorded_error(recorded, body_hash)
+        stored = self._catalogs.current()
+        account = new_account(
+            wanted.ref,
+            currency=wanted.currency,
+            time_zone=wanted.time_zone,
+            billing_day=wanted.billing_day,
+            plan=stored.catalog.terms_of(wanted.plan_id, stored.version),
+            rate_deck=wanted.rate_deck,
+            now=now,
+        )
+        operation = Operation(
+            operation_id=operation_id,
+            body_hash=body_hash,
+            account=wanted.ref,
+            state=OperationState.SUCCEEDED,
+            answer=None,
+            recorded_at=now,
+        )
+        tenant = None if tenant_name is None else Tenant(wanted.ref.tenant_id, tenant_name, now)
+        change = open_account(account, wanted.name, operation, tenant, now)
+        self._book.commit(change)
+        return change.after

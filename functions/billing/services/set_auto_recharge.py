@@ -1,0 +1,101 @@
+"""Set the automatic recharge policy of an account."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from billing.domain.account import Account, AccountRef, RechargePolicy
+from billing.domain.canonical import Json, digest
+from billing.domain.change import Change
+from billing.domain.errors import ConflictError
+from billing.domain.recharge import level, validate_policy
+from billing.domain.records import Acceptance, AuditRecord, Operation, OperationState
+from billing.services.change_account import ChangeAccount
+
+
+class StalePolicyError(ConflictError):
+    """The settings are no longer what the caller has seen."""
+
+    code = "stale_settings"
+
+
+def policy_etag(policy: RechargePolicy) -> str:
+    """The settings' entity tag: equal settings, equal tag, whatever else moved on the account."""
+    return digest(_policy_json(policy))[:16]
+
+
+class SetAutoRecharge:
+    """Replaces the policy; whoever sets it also lifts a suspension."""
+
+    def __init__(self, change_account: ChangeAccount) -> None:
+        self._change_account = change_account
+
+    def set(
+        self,
+        ref: AccountRef,
+        policy: RechargePolicy,
+        *,
+        seen_etag: str,
+        actor: str,
+        acceptance: Acceptance | None,
+    ) -> Account:
+        """Replace the policy, if it is still the one the caller has seen.
+
+        Args:
+            seen_etag: From ``policy_etag``.
+            actor: The token's ``sub``.
+            acceptance: None only for machines.
+
+        Returns:
+            The account with the new policy; its timer already agrees.
+
+        Raises:
+            InvalidInputError: Names the field.
+            StalePolicyError: Somebody else set it since.
+        """
+
+        def decide(account: Account, now: datetime) -> Change:
+            before = account.recharging.policy
+            if policy_etag(before) != seen_etag:
+                raise StalePolicyError("the settings have changed since; read them again")
+            validate_policy(policy, account.currency)
+            recharging = replace(
+                account.recharging, policy=policy, declines=0, suspended_at=None
+            )
+            timers = level(replace(account, recharging=recharging), now)
+            # The version makes it this change and no other: setting A, B and A again is three.
+            operation_id = f"{ref.account_id}/auto-recharge/{account.version}"
+            return Change(
+                before=account,
+                after=timers.account.next_version(),
+                operation=Operation(
+                    operation_id=operation_id,
+                    body_hash=digest(_policy_json(policy)),
+                    account=ref,
+                    state=OperationState.SUCCEEDED,
+                    answer=None,
+                    recorded_at=now,
+                ),
+                records=(
+                    AuditRecord(
+                        account=ref,
+                        operation_id=operation_id,
+                        actor=actor,
+                        action="auto_recharge.set",
+                        acceptance=acceptance,
+                        before=dict(_policy_json(before)),
+                        after=dict(_policy_json(policy)),
+                        at=now,
+                    ),
+                ),
+                timers_set=timers.timers_set,
+                timers_cleared=timers.timers_cleared,
+            )
+
+        change = self._change_account(ref, decide)
+        assert change is not None
+        return change.after
+
+
+def _policy_json(policy: RechargePolicy) -> Mapping[str, Json]:
+    return asdict(policy)
