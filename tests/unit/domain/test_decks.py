@@ -1,0 +1,315 @@
+"""Rate decks as CSV: what is accepted, what is refused and how, and the stored form."""
+
+import csv
+import io
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.domain.decks import (
+    COLUMNS,
+    MAX_PROBLEMS,
+    PREFIXES_PER_ROW,
+    DeckError,
+    deck_digest,
+    parse_deck,
+    serialise_deck,
+)
+from billing.domain.rating import DirectionOrAny, RateTable, Terms
+from billing.domain.units import Direction, Unit
+
+VOICE, MESSAGES = Unit.VOICE_SECONDS, Unit.MESSAGES
+OUTBOUND = Direction.OUTBOUND
+FEW = settings(max_examples=60, deadline=None)
+UK = Terms("UK", 12_500, 0, 60, 60)
+
+
+def table(
+    *rows: tuple[str, Terms], unit: Unit = VOICE, direction: DirectionOrAny = OUTBOUND
+) -> RateTable:
+    return RateTable({(unit, direction): dict(rows)})
+
+
+def problems(content: str | bytes) -> list[tuple[int, str, str]]:
+    with pytest.raises(DeckError) as refusal:
+        parse_deck(content)
+    assert refusal.value.code == "invalid_rate_deck"
+    return [(problem.line, problem.column, problem.detail) for problem in refusal.value.problems]
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    assert parse_deck("prefix,destination,rate\n44,UK,0.0125\n") == table(("44", UK))
+
+
+def test_every_column_is_read_in_any_order_and_spelling_of_the_header() -> None:
+    content = (
+        " Rate ,prefix,DESTINATION,connect_fee,next_increment_seconds,first_increment_seconds,"
+        "direction,unit\n0.01,1,US,0.5,6,30,any,voice\n"
+    )
+    expected = table(("1", Terms("US", 10_000, 500_000, 30, 6)), direction=None)
+    assert parse_deck(content) == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("\ufeffprefix,destination,rate\n44,UK,0.0125", id="a byte order mark"),
+        pytest.param(
+            "\ufeffprefix,destination,rate\n44,UK,0.0125".encode(), id="bytes with such a mark"
+        ),
+        pytest.param("prefix,destination,rate\r\n44,UK,0.0125\r\n", id="Windows line endings"),
+        pytest.param("prefix,destination,rate\r44,UK,0.0125\r", id="old Macintosh line endings"),
+        pytest.param('"prefix","destination","rate"\n"44","UK","0.0125"\n', id="quotes"),
+        pytest.param("\n\nprefix,destination,rate\n\n , ,\n44,UK,0.0125\n,,\n", id="blank lines"),
+        pytest.param("prefix,destination,rate\n+44,UK,0.0125\n", id="a plus sign"),
+        pytest.param("prefix,destination,rate\n 44 , UK , 0.012500 \n", id="spaces"),
+        pytest.param("prefix,destination,rate,unit\n44,UK,0.0125,VOICE\n", id="capitals"),
+    ],
+)
+def test_what_spreadsheets_write_is_accepted(content: str | bytes) -> None:
+    assert parse_deck(content) == table(("44", UK))
+
+
+@pytest.mark.parametrize("cell", ["", "*", " * "])
+def test_a_star_or_nothing_is_the_price_of_everything(cell: str) -> None:
+    assert parse_deck(f"prefix,destination,rate\n{cell},UK,0.0125\n") == table(("", UK))
+
+
+def test_one_row_may_price_several_prefixes() -> None:
+    content = "prefix,destination,rate\n44 4420  +447 *,UK,0.0125\n"
+    assert parse_deck(content) == table(("44", UK), ("4420", UK), ("447", UK), ("", UK))
+
+
+def test_a_message_is_priced_by_itself() -> None:
+    content = "unit,prefix,destination,rate\nmessage,44,UK,0.0079\n"
+    assert parse_deck(content) == table(("44", Terms("UK", 7_900, 0, 1, 1)), unit=MESSAGES)
+
+
+def test_the_same_prefix_may_stand_once_for_each_unit_and_direction() -> None:
+    content = (
+        "unit,direction,prefix,destination,rate\n"
+        "voice,any,44,UK,1\nvoice,inbound,44,UK,2\nvoice,outbound,44,UK,3\nmessage,any,44,UK,4\n"
+    )
+    assert len(parse_deck(content)) == 4
+
+
+HEADER = ",".join(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "detail"),
+    [
+        ("data,,44,UK,1,,,", "unit", "'data' is not one of voice, message"),
+        (",both,44,UK,1,,,", "direction", "'both' is not one of outbound, inbound, any"),
+        (",,44x,UK,1,,,", "prefix", "'44x' is not a prefix; write digits, or *"),
+        (",,+,UK,1,,,", "prefix", "'+' is not a prefix"),
+        (",,٤٤,UK,1,,,", "prefix", "is not a prefix"),
+        (",,4.4E+10,UK,1,,,", "prefix", "comes from a spreadsheet; format the column as text"),
+        (",,1234567890123456,UK,1,,,", "prefix", "has more than 15 digits; shorten it"),
+        (",,0044,UK,1,,,", "prefix", "begin with the country code, not with 0 or 00"),
+        (",,44,,1,,,", "destination", "empty; name the destination"),
+        (",,44," + "x" * 101 + ",1,,,", "destination", "longer than 100 characters; shorten it"),
+        (",,44,U\u200bK,1,,,", "destination", "'U\\u200bK' holds an invisible character"),
+        (",,44,UK,,,,", "rate", "'' is not a price; write a decimal such as 0.0125"),
+        (",,44,UK,free,,,", "rate", "'free' is not a price"),
+        (",,44,UK,-0.01,,,", "rate", "is negative; a price is 0 or more"),
+        (",,44,UK,1e-2,,,", "rate", "has an exponent; write it out as a decimal"),
+        (",,44,UK,NaN,,,", "rate", "is not a price"),
+        (",,44,UK,inf,,,", "rate", "is not a price"),
+        (",,44,UK,٣,,,", "rate", "is not a price"),
+        (",,44,UK,0.0000001,,,", "rate", "has more than 6 decimals; round it"),
+        (",,44,UK,1000000,,,", "rate", "is too large; a price is less than 1000000"),
+        (',,44,UK,"0,01",,,', "rate", "has a comma; write a decimal point"),
+        (",,44,UK,1,$1,,", "connect_fee", "'$1' is not a price"),
+        (",,44,UK,1,,0,", "first_increment_seconds", "'0' is not 1 to 86400 whole seconds"),
+        (",,44,UK,1,,,-6", "next_increment_seconds", "'-6' is not 1 to 86400 whole seconds"),
+        (",,44,UK,1,,,6.5", "next_increment_seconds", "'6.5' is not 1 to 86400 whole seconds"),
+        (",,44,UK,1,,86401,", "first_increment_seconds", "is not 1 to 86400 whole seconds"),
+        ("message,,44,UK,1,0.1,,", "connect_fee", "a message has no connect fee; leave it empty"),
+        ("message,,44,UK,1,,60,", "first_increment_seconds", "a message has no seconds"),
+        ("message,,44,UK,1,,,60", "next_increment_seconds", "a message has no seconds"),
+        (",,44,UK,1", "", "5 values under 8 columns; quote values with commas"),
+        (",,44,UK,1,,,,", "", "9 values under 8 columns; quote values with commas"),
+    ],
+)
+def test_a_bad_cell_is_named_with_its_fix(row: str, column: str, detail: str) -> None:
+    [(line, where, why)] = problems(f"{HEADER}\n,,1,US,1,,,\n{row}\n")
+    assert (line, where) == (3, column)
+    assert detail in why
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "detail"),
+    [
+        ("", "", "empty; begin with the header unit,direction,prefix"),
+        ("\n \n", "", "empty; begin with the header"),
+        ("prefix,destination,rate\n", "", "no prices below the header; add at least one"),
+        ("prefix,rate\n44,1\n", "destination", "column missing; add it"),
+        ("prefix,destination,rate,rate\n", "rate", "appears twice; keep one of the two"),
+        ("prefix,destination,rate,price\n", "'price'", "unknown column; remove it"),
+        ("prefix,destination,rate,\n", "''", "unknown column; remove it"),
+        ("prefix;destination;rate\n44;UK;1\n", "", "separate columns with commas"),
+        ("prefix\tdestination\trate\n44\tUK\t1\n", "", "separate columns with commas"),
+        (b"\xff\xfep\x00r\x00", "", "not UTF-8 text; save the file as CSV UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_deck_is_refused(content: str | bytes, column: str, detail: str) -> None:
+    [(line, where, why)] = problems(content)
+    assert (line, where) == (1, column)
+    assert detail in why
+
+
+def test_every_bad_cell_of_a_row_is_named_at_once() -> None:
+    found = problems(f"{HEADER}\nx,x,x,,x,x,x,x\n")
+    assert [(line, column) for line, column, _ in found] == [(2, column) for column in COLUMNS]
+
+
+def test_a_prefix_that_stands_twice_names_the_first_line() -> None:
+    [(line, column, detail)] = problems("prefix,destination,rate\n44,UK,1\n\n+44,UK,2\n")
+    assert (line, column) == (4, "prefix")
+    assert "44 stands on line 2 already" in detail
+    [(line, _, _)] = problems("prefix,destination,rate\n44 44,UK,1\n")
+    assert line == 2
+
+
+def test_lines_are_counted_as_an_editor_does() -> None:
+    content = 'prefix,destination,rate\r\n\r\n"44","U\r\nK","x"\r\n45,DK,y\r\n'
+    assert [line for line, _, _ in problems(content)] == [3, 3, 5]
+
+
+@pytest.mark.parametrize("row", ['44,"UK,1', '44,"U"K,1'])
+def test_an_unclosed_or_stray_quote_is_refused_where_the_row_begins(row: str) -> None:
+    [(line, column, detail)] = problems(f"prefix,destination,rate\n1,US,1\n{row}\n")
+    assert (line, column) == (3, "")
+    assert "check the quotes" in detail
+
+
+def test_bytes_that_are_not_utf8_are_refused_on_their_line() -> None:
+    [(line, _, detail)] = problems(
+        "prefix,destination,rate\n1,US,1\n225,Côte,1\n".encode("latin-1")
+    )
+    assert line == 3
+    assert "UTF-8" in detail
+
+
+def test_the_report_stops_at_the_hundredth_problem() -> None:
+    content = "prefix,destination,rate\n" + "x,UK,1\n" * 500
+    assert len(problems(content)) == MAX_PROBLEMS
+    assert problems(content)[-1][0] == 101
+
+
+def test_the_message_of_the_error_is_its_first_problem() -> None:
+    with pytest.raises(DeckError, match=r"^line 2, prefix: 'x' is not .* \(2 problems in all\)$"):
+        parse_deck("prefix,destination,rate\nx,UK,y\n")
+
+
+# The stored form
+
+TERMS = st.builds(
+    Terms,
+    st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12),
+    st.integers(0, 10**12 - 1),
+    st.integers(0, 10**6),
+    st.integers(1, 86_400),
+    st.integers(1, 86_400),
+)
+PREFIXES = st.from_regex(r"([1-9][0-9]{0,14})?", fullmatch=True)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> RateTable:
+    prices: dict[tuple[Unit, DirectionOrAny], dict[str, Terms]] = {}
+    keys = st.tuples(st.sampled_from(Unit), st.sampled_from([*Direction, None]))
+    # Few distinct terms over many prefixes, as in a carrier's deck.
+    terms = draw(st.lists(TERMS, min_size=1, max_size=4))
+    for key, prefix in draw(st.lists(st.tuples(keys, PREFIXES), min_size=1, max_size=20)):
+        priced = draw(st.sampled_from(terms))
+        if key[0] is MESSAGES:
+            priced = Terms(priced.destination, priced.rate_micros, 0, 1, 1)
+        prices.setdefault(key, {})[prefix] = priced
+    return RateTable(prices)
+
+
+@FEW
+@given(tables())
+def test_the_stored_form_parses_back_to_the_same_prices(rates: RateTable) -> None:
+    stored = serialise_deck(rates)
+    assert parse_deck(stored) == rates
+    assert serialise_deck(parse_deck(stored.encode())) == stored
+
+
+@FEW
+@given(tables(), st.randoms(use_true_random=False))
+def test_rows_in_any_order_have_one_digest(rates: RateTable, source: random.Random) -> None:
+    stored = serialise_deck(rates)
+    header, *rows = csv.reader(io.StringIO(stored))
+    apart = [[*row[:2], prefix, *row[3:]] for row in rows for prefix in row[2].split()]
+    source.shuffle(apart)
+    shuffled = io.StringIO()
+    csv.writer(shuffled).writerows([header, *apart])
+    assert deck_digest(serialise_deck(parse_deck(shuffled.getvalue()))) == deck_digest(stored)
+
+
+def test_another_price_has_another_digest() -> None:
+    dearer = UK._replace(rate_micros=12_501)
+    one, other = (serialise_deck(table(("44", terms))) for terms in (UK, dearer))
+    assert deck_digest(one) != deck_digest(other)
+
+
+def test_the_stored_form_is_one_row_for_each_price() -> None:
+    rates = table(("4420", UK), ("", UK), ("44", UK))
+    assert serialise_deck(rates) == f"{HEADER}\nvoice,outbound,* 44 4420,UK,0.0125,0,60,60\n"
+
+
+def test_a_price_of_very_many_prefixes_is_split_over_rows() -> None:
+    rates = table(*((str(10**14 + n), UK) for n in range(10 * PREFIXES_PER_ROW + 1)))
+    stored = serialise_deck(rates)
+    assert stored.count("\n") == 1 + 10 + 1
+    assert parse_deck(stored) == rates
+
+
+# Anything else
+
+
+def accepted_or_refused(content: str | bytes) -> None:
+    try:
+        prices, found = len(parse_deck(content)), 0
+    except DeckError as error:
+        prices, found = 0, len(error.problems)
+    assert (prices > 0) != (0 < found <= MAX_PROBLEMS)
+
+
+@FEW
+@given(st.text(max_size=200) | st.binary(max_size=200))
+def test_garbage_is_refused_and_nothing_worse(content: str | bytes) -> None:
+    accepted_or_refused(content)
+
+
+CELL = st.text(st.sampled_from("0149.,+-*eE\"'\n\r\t \x00\u2028\ud800٤voicemgany"), max_size=8)
+
+
+@FEW
+@given(st.lists(st.lists(CELL, min_size=3, max_size=3).map(",".join), max_size=6))
+def test_garbage_under_a_good_header_is_refused_and_nothing_worse(rows: list[str]) -> None:
+    accepted_or_refused("\n".join(["prefix,destination,rate", *rows]))
+
+
+def mutations(content: bytes, source: random.Random, count: int) -> Iterator[bytes]:
+    for _ in range(count):
+        position, length = source.randrange(len(content)), source.randrange(3)
+        yield content[:position] + source.randbytes(length) + content[position + length :]
+
+
+def test_2000_mutations_of_a_good_deck_are_read_or_refused() -> None:
+    rows = [f",any,{n} {n}1,Land {n},0.{n},0.01,{n},6" for n in range(10, 16)]
+    good = "\n".join([HEADER, *rows, "message,,*,World,0.01,,,"]).encode()
+    for mutated in mutations(good, random.Random(7), 2_000):
+        accepted_or_refused(mutated)
+
+
+def test_a_cell_larger_than_csv_takes_is_refused() -> None:
+    [(line, _, _)] = problems("prefix,destination,rate\n1," + "x" * 200_000 + ",1\n")
+    assert line == 2
