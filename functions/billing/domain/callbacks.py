@@ -1,0 +1,63 @@
+"""A provider's webhook, as it came in and as it was understood."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from billing.domain.canonical import Json
+from billing.domain.usage import UsageEvent
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """One HTTP request, untouched: signatures cover its bytes.
+
+    Args:
+        method: Upper case.
+        url: As the provider called it: public scheme and host, path, raw query.
+        headers: By name, in any case.
+        body: The bytes as sent.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str:
+        """The header's value whatever its case, or an empty string."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers.items() if key.lower() == wanted), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Usage was reported."""
+
+    events: tuple[UsageEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Nothing billable: the call is still going on, or the callback is about something else."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Usage may have been reported, but not in a way that can be true.
+
+    Args:
+        reason: A stable code, such as ``invalid_timestamp``.
+        detail: One sentence.
+        provider_account: As given, perhaps empty.
+        callback: The fields that matter, as given; never the text of a message.
+    """
+
+    reason: str
+    detail: str
+    provider_account: str
+    callback: Mapping[str, Json]
+
+
+Parsed = Reported | Ignored | Unreadable

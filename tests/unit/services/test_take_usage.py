@@ -1,0 +1,206 @@
+"""Taking a callback in: who is believed, where usage goes, and what the provider is told."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from billing.adapters.telephony.registry import PROVIDERS
+from billing.domain.account import AccountRef
+from billing.domain.callbacks import WebhookRequest
+from billing.domain.errors import InvalidSignatureError
+from billing.domain.usage import UsageEvent
+from billing.ports import Connection, Parked, UsageQueue
+from billing.services.take_usage import Taken, TakenStatus, TakeUsage
+from fakes.stores import InMemoryConnections, InMemoryQuarantine
+from fakes.world import FixedClock, RecordingUsageQueue
+from local.twilio import signed_callback
+
+URL = "https://billing.example.com/webhooks/usage/acme"
+NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
+SECRET = "secret"
+ACME = AccountRef("acme", "main")
+SALES = AccountRef("acme", "sales")
+CONNECTION = Connection(
+    connection_id="acme",
+    provider="twilio",
+    secrets=(SECRET,),
+    account=None,
+    accounts={"AC1": ACME, "AC2": SALES},
+    version=1,
+    updated_at=NOW,
+)
+CALL = {
+    "AccountSid": "AC1",
+    "CallDuration": "61",
+    "CallSid": "CA1",
+    "CallStatus": "completed",
+    "Direction": "outbound-api",
+    "From": "+14155550100",
+    "Timestamp": "Sun, 22 Nov 2026 12:04:59 +0000",
+    "To": "+14155550123",
+}
+MESSAGE = {
+    "AccountSid": "AC1",
+    "From": "+14155550100",
+    "MessageSid": "SM1",
+    "MessageStatus": "delivered",
+    "To": "+14155550123",
+}
+
+
+class World:
+    """One connection and everything around it in memory."""
+
+    def __init__(self, connection: Connection = CONNECTION) -> None:
+        self.connections = InMemoryConnections()
+        self.connections.save(connection, 0)
+        self.quarantine = InMemoryQuarantine()
+        self.queue = RecordingUsageQueue()
+        self.clock = FixedClock(NOW)
+        self.take_usage = self.taking(self.queue, self.quarantine)
+
+    def taking(self, queue: UsageQueue, quarantine: InMemoryQuarantine) -> TakeUsage:
+        return TakeUsage(
+            connections=self.connections,
+            quarantine=quarantine,
+            queue=queue,
+            clock=self.clock,
+            providers=PROVIDERS,
+        )
+
+    def take(self, params: dict[str, str], secret: str = SECRET, conn: str = "acme") -> Taken:
+        return self.take_usage.take(conn, callback(params, secret))
+
+    @property
+    def queued(self) -> list[tuple[AccountRef, str]]:
+        return [(ref, event.key.call_id) for ref, events in self.queue.waiting for event in events]
+
+    @property
+    def parked(self) -> list[Parked]:
+        return self.quarantine.parked(None, 100)
+
+
+def callback(params: dict[str, str], secret: str = SECRET) -> WebhookRequest:
+    headers, body = signed_callback(URL, secret, params)
+    return WebhookRequest("POST", URL, headers, body)
+
+
+def test_usage_goes_to_the_account_its_sub_account_is_mapped_to() -> None:
+    world = World()
+    assert world.take(CALL) == Taken(TakenStatus.ACCEPTED)
+    assert world.take(CALL | {"AccountSid": "AC2", "CallSid": "CA2"}).status == "accepted"
+    assert world.queued == [(ACME, "CA1"), (SALES, "CA2")]
+    assert world.parked == []
+
+
+def test_usage_of_any_other_sub_account_goes_to_the_connections_own_account() -> None:
+    world = World(replace(CONNECTION, account=SALES))
+    assert world.take(CALL | {"AccountSid": "AC9"}).status is TakenStatus.ACCEPTED
+    assert world.queued == [(SALES, "CA1")]
+
+
+def test_usage_of_a_sub_account_nobody_mapped_is_parked_once() -> None:
+    world = World()
+    expected = Taken(TakenStatus.PARKED, "account_not_mapped")
+    assert world.take(CALL | {"AccountSid": "AC9"}) == expected
+    world.clock.advance(timedelta(minutes=5))
+    assert world.take(CALL | {"AccountSid": "AC9"}) == expected
+    (parked,) = world.parked
+    assert (parked.reason, parked.account) == ("account_not_mapped", None)
+    assert (parked.connection_id, parked.parked_at) == ("acme", NOW)
+    assert UsageEvent.from_json(parked.event).quantity == 61
+    assert world.queued == []
+
+
+def test_a_message_reported_again_later_is_still_parked_once() -> None:
+    world = World()
+    for status in ("sent", "delivered"):
+        world.take(MESSAGE | {"AccountSid": "AC9", "MessageStatus": status})
+        world.clock.advance(timedelta(minutes=5))
+    assert len(world.parked) == 1
+
+
+def test_reports_of_one_call_that_differ_are_parked_each() -> None:
+    world = World()
+    for seconds in ("61", "62"):
+        world.take(CALL | {"AccountSid": "AC9", "CallDuration": seconds})
+    assert len(world.parked) == 2
+
+
+def test_a_callback_that_cannot_be_true_is_parked_as_it_came() -> None:
+    world = World()
+    assert world.take(CALL | {"CallDuration": "-5"}) == Taken(
+        TakenStatus.PARKED, "invalid_quantity"
+    )
+    (parked,) = world.parked
+    assert parked.event["CallDuration"] == "-5"
+    assert parked.account == ACME
+    assert world.queued == []
+
+
+def test_a_call_that_goes_on_leaves_nothing_behind() -> None:
+    world = World()
+    assert world.take(CALL | {"CallStatus": "ringing"}) == Taken(
+        TakenStatus.IGNORED, "call_not_ended"
+    )
+    assert world.queued == []
+    assert world.parked == []
+
+
+def test_an_unknown_connection_and_a_bad_signature_are_refused_alike() -> None:
+    world = World()
+    world.connections.save(replace(CONNECTION, connection_id="bare", secrets=()), 0)
+    world.connections.save(replace(CONNECTION, connection_id="odd", provider="nobody"), 0)
+    refusals = set()
+    for conn, secret in [
+        ("acme", "wrong"),
+        ("nobody", SECRET),
+        ("bare", ""),
+        ("odd", SECRET),
+        ("", SECRET),
+        ("a#b", SECRET),
+        ("x" * 1000, SECRET),
+    ]:
+        with pytest.raises(InvalidSignatureError) as refusal:
+            world.take(CALL, secret, conn)
+        refusals.add((refusal.value.code, refusal.value.detail, refusal.value.field))
+    assert len(refusals) == 1
+    assert world.queued == []
+    assert world.parked == []
+
+
+def test_an_unmapped_sub_account_needs_a_valid_signature_too() -> None:
+    world = World()
+    with pytest.raises(InvalidSignatureError):
+        world.take(CALL | {"AccountSid": "AC9"}, "wrong")
+    assert world.parked == []
+
+
+def test_a_replaced_secret_counts_until_it_is_removed() -> None:
+    world = World(replace(CONNECTION, secrets=("new", SECRET)))
+    assert world.take(CALL).status is TakenStatus.ACCEPTED
+    assert world.take(CALL, "new").status is TakenStatus.ACCEPTED
+    world.connections.save(replace(CONNECTION, secrets=("new",), version=2), 1)
+    with pytest.raises(InvalidSignatureError):
+        world.take(CALL)
+
+
+class BrokenQueue:
+    def send(self, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
+        raise ConnectionError("no queue")
+
+
+class BrokenQuarantine(InMemoryQuarantine):
+    def park(self, parked: Parked) -> None:
+        raise ConnectionError("no table")
+
+
+def test_a_store_that_fails_is_no_success() -> None:
+    world = World()
+    take_usage = world.taking(BrokenQueue(), BrokenQuarantine())
+    with pytest.raises(ConnectionError, match="no queue"):
+        take_usage.take("acme", callback(CALL))
+    with pytest.raises(ConnectionError, match="no table"):
+        take_usage.take("acme", callback(CALL | {"AccountSid": "AC9"}))
