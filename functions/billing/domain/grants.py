@@ -154,7 +154,8 @@ def first_lots(recurring: Iterable[RecurringGrant], period: Period) -> tuple[Gra
     """The plan's lots for one period, whole."""
     return tuple(
         Grant(
-            grant_id=f"{r.recurring_id}:{period.start_at:%Y%m%d}",
+            # To the minute: an account opened on the day its first period turns has two lots.
+            grant_id=f"{r.recurring_id}:{period.start_at:%Y%m%dT%H%MZ}",
             unit=r.unit,
             total=r.quantity,
             remaining=r.quantity,

@@ -110,7 +110,13 @@ def _charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account,
 
 
 def _burned_at(account: Account, event: UsageEvent, now: datetime) -> datetime:
-    """When the event burns grants: its own end, unless that period is over for good."""
+    """When the event burns grants: its own end, unless that period is over for good.
+
+    A provider's clock ahead of ours may stamp a call into a period that has not begun, whose grants
+    do not exist yet: it counts as used now.
+    """
+    if event.ended_at >= account.period.end_at:
+        return now
     own = period_at(event.ended_at, account.billing_day, account.time_zone)
     return event.ended_at if now < own.end_at + LATE_USAGE_GRACE else now
 

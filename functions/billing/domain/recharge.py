@@ -29,8 +29,8 @@ def validate_policy(policy: RechargePolicy, currency: str) -> RechargePolicy:
 
     Raises:
         InvalidInputError: Names the field: an unknown mode; a negative threshold; a fixed amount,
-            target or maximum that is no positive whole number of minor units; a target below the
-            threshold; a maximum below the fixed amount.
+            target or maximum that is no positive whole number of minor units; a target that is
+            not above the threshold; a maximum below the fixed amount.
     """
     if policy.mode not in MODES:
         raise InvalidInputError(f"mode is one of {', '.join(MODES)}", field="mode")
@@ -38,7 +38,11 @@ def validate_policy(policy: RechargePolicy, currency: str) -> RechargePolicy:
         return policy
     if policy.threshold_micros < 0:
         raise InvalidInputError("the threshold is not negative", field="threshold")
-    collected = {"amount": policy.amount_micros} if policy.mode == "fixed" else {}
+    collected = (
+        {"amount": policy.amount_micros}
+        if policy.mode == "fixed"
+        else {"target": policy.target_micros}
+    )
     if policy.maximum_micros is not None:
         collected["maximum"] = policy.maximum_micros
     for name, micros in collected.items():

@@ -131,7 +131,7 @@ class UsageEvent:
                 ended_at=_instant(value["ended_at"]),
                 connection_id=str(value["connection_id"]),
             )
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise InvalidUsageError(f"not a usage event: {error!r}") from error
 
 

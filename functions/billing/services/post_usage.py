@@ -158,15 +158,16 @@ class PostUsage:
         )
 
     def _park(self, ref: AccountRef, event: UsageEvent, error: TalktimeError) -> None:
-        body = event.to_json()
+        # Times lie outside, as in the fingerprint: the same report, delivered again, parks once.
+        name = [str(ref), error.code, str(event.key), event.fingerprint]
         self._quarantine.park(
             Parked(
-                parked_id=digest([str(ref), error.code, body])[:32],
+                parked_id=digest(name)[:32],
                 reason=error.code,
                 detail=error.detail,
                 connection_id=event.connection_id,
                 account=ref,
-                event=body,
+                event=event.to_json(),
                 parked_at=self._clock.now(),
             )
         )

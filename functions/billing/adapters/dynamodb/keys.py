@@ -1,0 +1,290 @@
+"""Every partition and sort key of the table: built here, parsed here, written nowhere else.
+
+``#`` separates the parts of a key. Ids of providers and gateways are text from outside and may hold
+one, so ``#`` and ``%`` are percent-encoded in every part: a key has one reading only. The tenant
+comes first in every partition that holds anything of a tenant's, so a forged id can only miss.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from billing.domain.account import AccountRef
+from billing.domain.periods import Period
+from billing.domain.records import EventType, TimerKind
+from billing.domain.usage import CallKey
+
+SHARDS = 8
+"""Partitions that what would be one hot list is spread over; a reader asks each of them."""
+
+DUE_INDEX = "due"
+
+_SEQUENCE_DIGITS = 12
+_ORDINAL_DIGITS = 9
+_DECK_VERSION_DIGITS = 6
+_CATALOG_VERSION_DIGITS = 6
+
+
+class Key(NamedTuple):
+    """Where one item is."""
+
+    pk: str
+    sk: str
+
+
+def account_state(ref: AccountRef) -> Key:
+    return Key(_join("ACCT", ref.tenant_id, ref.account_id), "STATE")
+
+
+def state_account(pk: str) -> AccountRef:
+    return AccountRef(*_parts(pk, "ACCT", 2))
+
+
+def ledger_entry(ref: AccountRef, posted_at: datetime, sequence: int) -> Key:
+    month = posted_at.astimezone(UTC)
+    return Key(ledger_month(ref, month.year, month.month), sequence_sk(sequence))
+
+
+def ledger_month(ref: AccountRef, year: int, month: int) -> str:
+    """The partition of the entries posted in one UTC month."""
+    return _join("LEDGER", ref.tenant_id, ref.account_id, f"{year:04d}-{month:02d}")
+
+
+def sequence_sk(sequence: int) -> str:
+    assert 0 <= sequence < 10**_SEQUENCE_DIGITS, sequence
+    return f"{sequence:0{_SEQUENCE_DIGITS}d}"
+
+
+def call(tenant_id: str, key: CallKey) -> Key:
+    pk = _join("CALL", tenant_id, key.provider, key.provider_account, key.call_id)
+    return Key(pk, "CALL")
+
+
+def call_key(pk: str) -> CallKey:
+    _, provider, provider_account, call_id = _parts(pk, "CALL", 4)
+    return CallKey(provider, provider_account, call_id)
+
+
+def operation(ref: AccountRef, operation_id: str) -> Key:
+    """An operation id is unique within its account: two accounts may use the same."""
+    return Key(_join("OP", ref.tenant_id, operation_hash(ref, operation_id)), "OP")
+
+
+def operation_hash(ref: AccountRef, operation_id: str) -> str:
+    return hashlib.sha256(_join(ref.account_id, operation_id).encode()).hexdigest()
+
+
+def timer(ref: AccountRef, kind: TimerKind) -> Key:
+    return Key(_join("TIMER", ref.tenant_id, ref.account_id), kind.value)
+
+
+def timer_account(pk: str) -> AccountRef:
+    return AccountRef(*_parts(pk, "TIMER", 2))
+
+
+def due_pk(ref: AccountRef, kind: TimerKind) -> str:
+    """Where the account's timer of that kind stands in the index of what is due."""
+    return due_shard(kind, shard(f"{ref.tenant_id}#{ref.account_id}"))
+
+
+def due_shard(kind: TimerKind, number: int) -> str:
+    return f"{kind.value}#{number}"
+
+
+def event(ref: AccountRef, version: int, event_type: EventType) -> Key:
+    """``version``: of the account, as the event's Change leaves it."""
+    pk = _join("EVENT", ref.tenant_id, ref.account_id)
+    return Key(pk, f"{sequence_sk(version)}#{event_type.value}")
+
+
+def is_event(pk: str) -> bool:
+    return pk.startswith("EVENT#")
+
+
+def things(ref: AccountRef) -> str:
+    """The partition of what an account owns: recharges, funding sources."""
+    return _join("THINGS", ref.tenant_id, ref.account_id)
+
+
+RECHARGE_PREFIX = "RECHARGE#"
+SOURCE_PREFIX = "SOURCE#"
+
+
+def recharge(ref: AccountRef, ordinal: int) -> Key:
+    assert 0 <= ordinal < 10**_ORDINAL_DIGITS, ordinal
+    return Key(things(ref), f"{RECHARGE_PREFIX}{ordinal:0{_ORDINAL_DIGITS}d}")
+
+
+def recharges_before(ref: AccountRef, ordinal: int | None) -> tuple[str, str]:
+    """The first and last sort key that recharges older than the given one may have."""
+    last = 10**_ORDINAL_DIGITS if ordinal is None else ordinal
+    # Ordinals begin at 1, so there is no recharge 0.
+    return recharge(ref, 0).sk, recharge(ref, max(0, last - 1)).sk
+
+
+def funding_source(ref: AccountRef, source_id: str) -> Key:
+    return Key(things(ref), SOURCE_PREFIX + _escape(source_id))
+
+
+def payment(tenant_id: str, gateway: str, payment_id: str) -> Key:
+    return Key(_join("PAY", tenant_id, gateway, payment_id), "PAYMENT")
+
+
+def payment_pointer(gateway: str, payment_id: str) -> Key:
+    """Whose payment it is: a gateway's webhook names no tenant."""
+    return Key(_join("PAY", gateway, payment_id), "POINTER")
+
+
+PERIOD_PREFIX = "PERIOD#"
+
+
+def papers(ref: AccountRef, year: int) -> str:
+    """The partition of one calendar year's (UTC) documents and audit records."""
+    return _join("PAPERS", ref.tenant_id, ref.account_id, f"{year:04d}")
+
+
+def closed_period(ref: AccountRef, period: Period) -> Key:
+    """A period belongs to the year in which it turned."""
+    end_at = period.end_at.astimezone(UTC)
+    return Key(papers(ref, end_at.year), PERIOD_PREFIX + instant(end_at))
+
+
+def audit(ref: AccountRef, at: datetime, operation_id: str) -> Key:
+    sk = f"AUDIT#{instant(at)}#{operation_hash(ref, operation_id)}"
+    return Key(papers(ref, at.astimezone(UTC).year), sk)
+
+
+def tenant(tenant_id: str) -> Key:
+    return Key(tenant_partition(tenant_id), "PROFILE")
+
+
+def tenant_partition(tenant_id: str) -> str:
+    return _join("TENANT", tenant_id)
+
+
+LISTING_PREFIX = "ACCT#"
+
+
+def account_listing(ref: AccountRef) -> Key:
+    return Key(tenant_partition(ref.tenant_id), LISTING_PREFIX + _escape(ref.account_id))
+
+
+def listings_after(account_id: str | None) -> tuple[str, str]:
+    """The first and last sort key that listings after the given account may have.
+
+    A blank sorts before every character of an id, and ``$`` comes next after ``#``.
+    """
+    after = LISTING_PREFIX if account_id is None else f"{LISTING_PREFIX}{_escape(account_id)} "
+    return after, "ACCT$"
+
+
+def directory(tenant_id: str) -> Key:
+    """The line that lists a tenant. Ids sort in it as they are."""
+    return Key(directory_shard(shard(tenant_id)), _escape(tenant_id))
+
+
+def directory_shard(number: int) -> str:
+    return f"DIRECTORY#{number}"
+
+
+def directory_tenant(sk: str) -> str:
+    return _unescape(sk)
+
+
+def catalog() -> Key:
+    return Key(CATALOG, "CURRENT")
+
+
+def catalog_version(version: int) -> Key:
+    """One version of the catalogue; the current one's number stands in ``catalog()``."""
+    assert 0 < version < 10**_CATALOG_VERSION_DIGITS, version
+    return Key(CATALOG, f"V#{version:0{_CATALOG_VERSION_DIGITS}d}")
+
+
+CATALOG = "CATALOG"
+"""The operator's own partition: the catalogue, and the lists of decks and connections."""
+
+DECK_PREFIX = "DECK#"
+CONNECTION_PREFIX = "CONN#"
+
+
+def deck_listing(deck_id: str) -> Key:
+    """The line that lists a deck."""
+    return Key(CATALOG, DECK_PREFIX + _escape(deck_id))
+
+
+def deck_listed(sk: str) -> str:
+    (deck_id,) = _parts(sk, "DECK", 1)
+    return deck_id
+
+
+def deck(deck_id: str) -> str:
+    """The partition of one deck's versions."""
+    return _join("DECK", deck_id)
+
+
+def deck_version(deck_id: str, version: int) -> Key:
+    assert 0 <= version < 10**_DECK_VERSION_DIGITS, version
+    return Key(deck(deck_id), f"{version:0{_DECK_VERSION_DIGITS}d}")
+
+
+def connection(connection_id: str) -> Key:
+    return Key(_join("CONN", connection_id), "CONNECTION")
+
+
+def connection_listing(connection_id: str) -> Key:
+    """The line that lists a connection, without its secrets."""
+    return Key(CATALOG, CONNECTION_PREFIX + _escape(connection_id))
+
+
+def connection_listed(sk: str) -> str:
+    (connection_id,) = _parts(sk, "CONN", 1)
+    return connection_id
+
+
+def quarantine(parked_id: str) -> Key:
+    """Parked ids are digests in hexadecimal: spread over the shards by their first digit, so that
+    reading one shard after the other reads them in order."""
+    return Key(quarantine_shard(quarantine_number(parked_id)), parked_id)
+
+
+def quarantine_shard(number: int) -> str:
+    return f"QUARANTINE#{number}"
+
+
+def quarantine_number(parked_id: str) -> int:
+    return int(parked_id[0], 16) * SHARDS // 16
+
+
+def shard(name: str) -> int:
+    """The same on every worker, today and after an upgrade; Python's own ``hash`` is neither."""
+    return hashlib.sha256(name.encode()).digest()[0] % SHARDS
+
+
+def instant(at: datetime) -> str:
+    """UTC in a fixed width, so that text sorts as time does."""
+    assert at.tzinfo is not None, at
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def parse_instant(text: str) -> datetime:
+    return datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC)
+
+
+def _join(*parts: str) -> str:
+    return "#".join(map(_escape, parts))
+
+
+def _parts(key: str, kind: str, count: int) -> list[str]:
+    found, *parts = key.split("#")
+    assert found == kind, key
+    assert len(parts) == count, key
+    return [_unescape(part) for part in parts]
+
+
+def _escape(part: str) -> str:
+    return part.replace("%", "%25").replace("#", "%23")
+
+
+def _unescape(part: str) -> str:
+    return part.replace("%23", "#").replace("%25", "%")

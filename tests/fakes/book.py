@@ -1,0 +1,274 @@
+"""The book in memory: the same outcomes in the same order, held to it by the contract suite."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from billing.domain.account import Account, AccountRef
+from billing.domain.canonical import canonical_json
+from billing.domain.change import MAX_ITEMS, Change
+from billing.domain.errors import (
+    ChangeTooLargeError,
+    ConflictError,
+    IdConflictError,
+    NotFoundError,
+    StaleAccountError,
+)
+from billing.domain.ledger import LedgerEntry
+from billing.domain.records import (
+    AccountListing,
+    AuditRecord,
+    ClosedPeriod,
+    Event,
+    FundingSource,
+    Operation,
+    Payment,
+    Recharge,
+    Record,
+    Tenant,
+    Timer,
+    TimerKind,
+)
+from billing.domain.usage import Call, CallKey
+from billing.ports import AlreadyRecordedError, CallsRecordedError
+
+T = TypeVar("T")
+
+
+class InMemoryBook:
+    """Implements Book, Directory and Timers, and keeps the outbox. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._accounts: dict[AccountRef, Account] = {}
+        self._operations: dict[tuple[AccountRef, str], Operation] = {}
+        self._calls: dict[tuple[str, CallKey], Call] = {}
+        self._entries: dict[AccountRef, list[LedgerEntry]] = {}
+        self._recharges: dict[tuple[AccountRef, int], Recharge] = {}
+        self._sources: dict[tuple[AccountRef, str], FundingSource] = {}
+        self._payments: dict[tuple[str, str], tuple[Payment, Operation]] = {}
+        self._periods: dict[tuple[AccountRef, datetime], ClosedPeriod] = {}
+        self._audit: dict[tuple[AccountRef, str], AuditRecord] = {}
+        self._tenants: dict[str, Tenant] = {}
+        self._listings: dict[AccountRef, AccountListing] = {}
+        self._timers: dict[tuple[AccountRef, TimerKind], Timer] = {}
+        self._events: dict[tuple[AccountRef, str], Event] = {}
+
+    # Book
+
+    def account(self, ref: AccountRef) -> Account:
+        with self._lock:
+            return _found(self._accounts.get(ref), "account")
+
+    def operation(self, ref: AccountRef, operation_id: str) -> Operation | None:
+        with self._lock:
+            return self._operations.get((ref, operation_id))
+
+    def calls(self, tenant_id: str, keys: Iterable[CallKey]) -> dict[CallKey, Call]:
+        with self._lock:
+            found = {key: self._calls.get((tenant_id, key)) for key in keys}
+        return {key: call for key, call in found.items() if call is not None}
+
+    def funding_source(self, ref: AccountRef, source_id: str) -> FundingSource:
+        with self._lock:
+            return _found(self._sources.get((ref, source_id)), "funding source")
+
+    def recharge(self, ref: AccountRef, ordinal: int) -> Recharge:
+        with self._lock:
+            return _found(self._recharges.get((ref, ordinal)), "recharge")
+
+    def commit(self, change: Change) -> None:
+        if change.item_count > MAX_ITEMS:
+            raise ChangeTooLargeError(f"{change.item_count} items are more than {MAX_ITEMS}")
+        keys = [call.event.key for call in change.calls]
+        assert len(set(keys)) == len(keys), "a Change writes each item once"
+        with self._lock:
+            self._refuse_recorded_operation(change)
+            self._refuse_recorded_calls(change)
+            self._refuse_credited_payments(change)
+            self._refuse_known_tenant(change)
+            self._refuse_stale(change)
+            self._apply(change)
+
+    def entries(
+        self, account: Account, after_sequence: int = 0, limit: int | None = None
+    ) -> Iterator[LedgerEntry]:
+        with self._lock:
+            entries = tuple(self._entries.get(account.ref, ())[after_sequence:])
+        last_month = _month(account.head.posted_at)
+        return iter([entry for entry in entries if _month(entry.posted_at) <= last_month][:limit])
+
+    def recharges(
+        self, ref: AccountRef, before_ordinal: int | None, limit: int
+    ) -> list[Recharge]:
+        with self._lock:
+            found = [recharge for (owner, _), recharge in self._recharges.items() if owner == ref]
+        older = [r for r in found if before_ordinal is None or r.ordinal < before_ordinal]
+        return sorted(older, key=lambda r: r.ordinal, reverse=True)[:limit]
+
+    def funding_sources(self, ref: AccountRef) -> list[FundingSource]:
+        with self._lock:
+            return [source for (owner, _), source in sorted(self._sources.items()) if owner == ref]
+
+    def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
+        with self._lock:
+            return [
+                closed
+                for (owner, end_at), closed in sorted(self._periods.items(), key=lambda i: i[0])
+                if owner == ref and end_at.astimezone(UTC).year == year
+            ]
+
+    # Directory
+
+    def tenant(self, tenant_id: str) -> Tenant:
+        with self._lock:
+            return _found(self._tenants.get(tenant_id), "tenant")
+
+    def tenants(self, after: str | None, limit: int) -> list[Tenant]:
+        with self._lock:
+            found = [self._tenants[name] for name in sorted(self._tenants) if name > (after or "")]
+        return found[:limit]
+
+    def rename_tenant(self, tenant: Tenant, name: str) -> Tenant:
+        renamed = replace(tenant, name=name, version=tenant.version + 1)
+        with self._lock:
+            stored = self._tenants.get(tenant.tenant_id)
+            if stored is None or stored.version != tenant.version:
+                raise ConflictError("the tenant was changed since it was read; read it again")
+            self._tenants[tenant.tenant_id] = renamed
+        return renamed
+
+    def accounts(self, tenant_id: str, after: str | None, limit: int) -> list[AccountListing]:
+        with self._lock:
+            found = [
+                listing
+                for ref, listing in sorted(self._listings.items())
+                if ref.tenant_id == tenant_id and ref.account_id > (after or "")
+            ]
+        return found[:limit]
+
+    # Timers
+
+    def due(self, kind: TimerKind, now: datetime) -> Iterator[Timer]:
+        with self._lock:
+            timers = tuple(self._timers.values())
+        return iter([t for t in timers if t.kind is kind and t.due_at <= now])
+
+    # The outbox
+
+    def outbox(self) -> list[Event]:
+        """Events committed and not yet forgotten, in order."""
+        with self._lock:
+            return list(self._events.values())
+
+    def forget(self, events: Sequence[Event]) -> None:
+        with self._lock:
+            for event in events:
+                self._events.pop((event.account, event.event_id), None)
+
+    # What only tests look at
+
+    def audit_records(self, ref: AccountRef) -> list[AuditRecord]:
+        with self._lock:
+            return [record for (owner, _), record in self._audit.items() if owner == ref]
+
+    def payments(self) -> list[Payment]:
+        with self._lock:
+            return [payment for payment, _ in self._payments.values()]
+
+    def account_refs(self) -> list[AccountRef]:
+        with self._lock:
+            return sorted(self._accounts)
+
+    def _refuse_recorded_operation(self, change: Change) -> None:
+        operation = change.operation
+        if operation is None:
+            return
+        stored = self._operations.get((operation.account, operation.operation_id))
+        if stored is None:
+            return
+        if stored.body_hash == operation.body_hash:
+            raise AlreadyRecordedError(stored)
+        raise IdConflictError(f"operation {operation.operation_id} is recorded with another body")
+
+    def _refuse_recorded_calls(self, change: Change) -> None:
+        tenant_id = change.after.ref.tenant_id
+        found = (self._calls.get((tenant_id, call.event.key)) for call in change.calls)
+        recorded = tuple(call for call in found if call is not None)
+        if recorded:
+            raise CallsRecordedError(recorded)
+
+    def _refuse_credited_payments(self, change: Change) -> None:
+        for payment in change.records:
+            if not isinstance(payment, Payment):
+                continue
+            stored = self._payments.get((payment.gateway, payment.payment_id))
+            if stored is None:
+                continue
+            credited, operation = stored
+            if replace(payment, captured_at=credited.captured_at) == credited:
+                raise AlreadyRecordedError(operation)
+            raise IdConflictError(f"payment {payment.payment_id} was credited otherwise")
+
+    def _refuse_known_tenant(self, change: Change) -> None:
+        for record in change.records:
+            if isinstance(record, Tenant) and record.tenant_id in self._tenants:
+                raise ConflictError(f"tenant {record.tenant_id} exists already")
+
+    def _refuse_stale(self, change: Change) -> None:
+        stored = self._accounts.get(change.after.ref)
+        seen = change.before.version if change.before else None
+        if (stored.version if stored else None) != seen:
+            raise StaleAccountError(f"account {change.after.ref} is no longer at version {seen}")
+
+    def _apply(self, change: Change) -> None:
+        ref = change.after.ref
+        self._accounts[ref] = change.after
+        for operation in (change.operation, change.finished):
+            if operation is not None:
+                canonical_json(operation.answer)
+                self._operations[(operation.account, operation.operation_id)] = operation
+        self._entries.setdefault(ref, []).extend(change.entries)
+        for call in change.calls:
+            self._calls[(ref.tenant_id, call.event.key)] = call
+        for record in change.records:
+            self._put(record, change)
+        for timer in change.timers_set:
+            self._timers[(timer.account, timer.kind)] = timer
+        for kind in change.timers_cleared:
+            self._timers.pop((ref, kind), None)
+        for event in change.events:
+            canonical_json(event.data)
+            self._events[(event.account, event.event_id)] = event
+
+    def _put(self, record: Record, change: Change) -> None:
+        match record:
+            case Recharge():
+                self._recharges[(record.account, record.ordinal)] = record
+            case Payment():
+                assert change.operation is not None, "a payment is credited by an operation"
+                credited = (record, change.operation)
+                self._payments[(record.gateway, record.payment_id)] = credited
+            case FundingSource():
+                self._sources[(record.account, record.source_id)] = record
+            case ClosedPeriod():
+                self._periods[(record.account, record.period.end_at)] = record
+            case AuditRecord():
+                self._audit[(record.account, record.operation_id)] = record
+            case Tenant():
+                self._tenants[record.tenant_id] = record
+            case AccountListing():
+                self._listings[record.account] = record
+
+
+def _found(value: T | None, what: str) -> T:
+    if value is None:
+        raise NotFoundError(f"there is no such {what}")
+    return value
+
+
+def _month(at: datetime) -> tuple[int, int]:
+    utc = at.astimezone(UTC)
+    return utc.year, utc.month

@@ -1,0 +1,106 @@
+"""The operator's stores in memory: catalogue, rate decks, connections and the quarantine."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from billing.domain.catalog import Catalog
+from billing.domain.decks import deck_digest, parse_deck
+from billing.domain.errors import ConflictError, NotFoundError
+from billing.domain.rating import RateDeck, Rounding
+from billing.ports import Connection, DeckVersion, Parked, StoredCatalog
+
+
+class InMemoryCatalogs:
+    """Every version of the catalogue, the last one current."""
+
+    def __init__(self) -> None:
+        self._versions: list[Catalog] = []
+
+    def current(self) -> StoredCatalog:
+        if not self._versions:
+            raise NotFoundError("the operator has not uploaded a catalogue yet")
+        return StoredCatalog(len(self._versions), self._versions[-1])
+
+    def save(self, catalog: Catalog, seen_version: int) -> StoredCatalog:
+        if seen_version != len(self._versions):
+            raise ConflictError(f"the catalogue is no longer at version {seen_version}")
+        self._versions.append(catalog)
+        return self.current()
+
+
+class InMemoryDecks:
+    """Versions and bodies, without a cache: what is stored is seen at once."""
+
+    def __init__(self) -> None:
+        self._versions: dict[tuple[str, int], DeckVersion] = {}
+        self._bodies: dict[tuple[str, int], str] = {}
+
+    def versions(self, deck_id: str) -> Sequence[DeckVersion]:
+        return tuple(self._versions[key] for key in sorted(self._versions) if key[0] == deck_id)
+
+    def deck_ids(self) -> list[str]:
+        return sorted({deck_id for deck_id, _ in self._versions})
+
+    def load(self, version: DeckVersion) -> RateDeck:
+        return RateDeck(
+            deck_id=version.deck_id,
+            version=version.version,
+            currency=version.currency,
+            effective_at=version.effective_at,
+            rounding=Rounding(version.rounding),
+            decimals=version.decimals,
+            rates=parse_deck(self._bodies[version.deck_id, version.version]),
+        )
+
+    def store(self, version: DeckVersion, body: str) -> None:
+        assert version.digest == deck_digest(body), version
+        key = (version.deck_id, version.version)
+        if key in self._versions:
+            raise ConflictError(f"version {version.version} of deck {version.deck_id} exists")
+        self._bodies[key] = body
+        self._versions[key] = version
+
+
+class InMemoryConnections:
+    """Connections with their secrets in the clear."""
+
+    def __init__(self) -> None:
+        self._connections: dict[str, Connection] = {}
+
+    def get(self, connection_id: str) -> Connection:
+        try:
+            return self._connections[connection_id]
+        except KeyError:
+            raise NotFoundError(f"there is no connection {connection_id!r}") from None
+
+    def all(self) -> list[Connection]:
+        return [
+            replace(self._connections[connection_id], secrets=())
+            for connection_id in sorted(self._connections)
+        ]
+
+    def save(self, connection: Connection, seen_version: int) -> None:
+        assert connection.version == seen_version + 1, "a save is the next version"
+        kept = self._connections.get(connection.connection_id)
+        if seen_version != (kept.version if kept else 0):
+            raise ConflictError(
+                f"connection {connection.connection_id} is no longer at version {seen_version}"
+            )
+        self._connections[connection.connection_id] = connection
+
+    def delete(self, connection_id: str) -> None:
+        self._connections.pop(connection_id, None)
+
+
+class InMemoryQuarantine:
+    """What is parked, by id."""
+
+    def __init__(self) -> None:
+        self._parked: dict[str, Parked] = {}
+
+    def park(self, parked: Parked) -> None:
+        self._parked.setdefault(parked.parked_id, parked)
+
+    def parked(self, after: str | None, limit: int) -> list[Parked]:
+        ids = sorted(key for key in self._parked if after is None or key > after)
+        return [self._parked[key] for key in ids[:limit]]
