@@ -1,0 +1,61 @@
+"""Post usage to accounts. Trigger: the usage queue, first in first out within an account."""
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from billing.adapters.queues import usage_from_message
+from billing.domain.account import AccountRef
+from billing.domain.errors import InvalidInputError
+from billing.domain.usage import UsageEvent
+from billing.services.post_usage import PostUsage
+from usage_ingest import bootstrap
+
+logger = Logger()
+
+
+@logger.inject_lambda_context(log_event=False)
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    return handle(event, bootstrap.post_usage())
+
+
+def handle(event: dict[str, Any], post_usage: PostUsage) -> dict[str, Any]:
+    """Post every message, and name those that must come again.
+
+    Messages of one account are posted together, since a transaction costs per batch; that is why
+    this is not Powertools' processor, which takes them one by one. Where one account fails, all
+    its messages are named, so that their order is kept.
+    """
+    failed: list[str] = []
+    for ref, records in _by_account(event["Records"], failed).items():
+        events = [usage for record, usages in records for usage in usages]
+        message_ids = [record["messageId"] for record, _ in records]
+        redelivered = any(_deliveries(record) > 1 for record, _ in records)
+        try:
+            posted = post_usage.post(ref, events, redelivered=redelivered)
+        except Exception:
+            # The queue delivers again, whatever it was; its dead letters have an alarm.
+            logger.exception("usage not posted", messages=message_ids)
+            failed += message_ids
+        else:
+            logger.info("usage posted", events=len(events), posted=posted)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _by_account(
+    records: list[dict[str, Any]], failed: list[str]
+) -> dict[AccountRef, list[tuple[dict[str, Any], list[UsageEvent]]]]:
+    grouped: dict[AccountRef, list[tuple[dict[str, Any], list[UsageEvent]]]] = {}
+    for record in records:
+        try:
+            ref, usages = usage_from_message(record["body"])
+        except InvalidInputError:
+            logger.exception("not a usage message", messages=[record["messageId"]])
+            failed.append(record["messageId"])
+        else:
+            grouped.setdefault(ref, []).append((record, usages))
+    return grouped
+
+
+def _deliveries(record: dict[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
