@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench clean format lock openapi currencies env-dev env-all
+.PHONY: help run test test-cloud check bench clean format lock openapi currencies python env-dev env-all
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -15,6 +15,9 @@ run: env-all ## Start the local cloud, play a simulated month, print the stateme
 
 test: env-all ## Run every test, the local cloud's included
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-cloud: env-all ## Run only the tests that need the local cloud
+	@$(BIN)/python -m pytest -m cloud $(ARGS)
 
 check: env-dev ## Lint, format, types, template, architecture
 	@$(BIN)/ruff check .
@@ -44,8 +47,13 @@ openapi: env-dev ## Write docs/openapi.json from the code
 currencies: env-dev ## Write the domain's table of minor units from ISO 4217
 	@$(BIN)/python scripts/generate_currencies.py
 
-env-dev:
+env-dev: python
 	@$(PYTHON) -m local.environments dev
 
-env-all:
+env-all: python
 	@$(PYTHON) -m local.environments
+
+# Asked here as well: a Python too old to read our modules could not say so itself.
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Talktime needs Python 3.11 or newer as '$(PYTHON)'. Name another: make run PYTHON=python3.13" >&2; exit 1; }
