@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
+from billing.adapters.dynamodb.codec import from_json, to_json
 from billing.domain.account import Account, AccountRef
-from billing.domain.canonical import canonical_json
 from billing.domain.change import MAX_ITEMS, Change
 from billing.domain.errors import (
     ChangeTooLargeError,
@@ -56,8 +56,6 @@ class InMemoryBook:
         self._timers: dict[tuple[AccountRef, TimerKind], Timer] = {}
         self._events: dict[tuple[AccountRef, str], Event] = {}
 
-    # Book
-
     def account(self, ref: AccountRef) -> Account:
         with self._lock:
             return _found(self._accounts.get(ref), "account")
@@ -84,6 +82,7 @@ class InMemoryBook:
             raise ChangeTooLargeError(f"{change.item_count} items are more than {MAX_ITEMS}")
         keys = [call.event.key for call in change.calls]
         assert len(set(keys)) == len(keys), "a Change writes each item once"
+        change = _as_json(change)
         with self._lock:
             self._refuse_recorded_operation(change)
             self._refuse_recorded_calls(change)
@@ -100,9 +99,7 @@ class InMemoryBook:
         last_month = _month(account.head.posted_at)
         return iter([entry for entry in entries if _month(entry.posted_at) <= last_month][:limit])
 
-    def recharges(
-        self, ref: AccountRef, before_ordinal: int | None, limit: int
-    ) -> list[Recharge]:
+    def recharges(self, ref: AccountRef, before_ordinal: int | None, limit: int) -> list[Recharge]:
         with self._lock:
             found = [recharge for (owner, _), recharge in self._recharges.items() if owner == ref]
         older = [r for r in found if before_ordinal is None or r.ordinal < before_ordinal]
@@ -119,8 +116,6 @@ class InMemoryBook:
                 for (owner, end_at), closed in sorted(self._periods.items(), key=lambda i: i[0])
                 if owner == ref and end_at.astimezone(UTC).year == year
             ]
-
-    # Directory
 
     def tenant(self, tenant_id: str) -> Tenant:
         with self._lock:
@@ -149,14 +144,10 @@ class InMemoryBook:
             ]
         return found[:limit]
 
-    # Timers
-
     def due(self, kind: TimerKind, now: datetime) -> Iterator[Timer]:
         with self._lock:
             timers = tuple(self._timers.values())
         return iter([t for t in timers if t.kind is kind and t.due_at <= now])
-
-    # The outbox
 
     def outbox(self) -> list[Event]:
         """Events committed and not yet forgotten, in order."""
@@ -167,8 +158,6 @@ class InMemoryBook:
         with self._lock:
             for event in events:
                 self._events.pop((event.account, event.event_id), None)
-
-    # What only tests look at
 
     def audit_records(self, ref: AccountRef) -> list[AuditRecord]:
         with self._lock:
@@ -228,7 +217,6 @@ class InMemoryBook:
         self._accounts[ref] = change.after
         for operation in (change.operation, change.finished):
             if operation is not None:
-                canonical_json(operation.answer)
                 self._operations[(operation.account, operation.operation_id)] = operation
         self._entries.setdefault(ref, []).extend(change.entries)
         for call in change.calls:
@@ -240,7 +228,6 @@ class InMemoryBook:
         for kind in change.timers_cleared:
             self._timers.pop((ref, kind), None)
         for event in change.events:
-            canonical_json(event.data)
             self._events[(event.account, event.event_id)] = event
 
     def _put(self, record: Record, change: Change) -> None:
@@ -261,6 +248,16 @@ class InMemoryBook:
                 self._tenants[record.tenant_id] = record
             case AccountListing():
                 self._listings[record.account] = record
+
+
+def _as_json(change: Change) -> Change:
+    """Answers and event data as the table keeps them: plain JSON, or refused."""
+    operation, finished = (
+        None if one is None else from_json(Operation, to_json(one))
+        for one in (change.operation, change.finished)
+    )
+    events = tuple(from_json(Event, to_json(event)) for event in change.events)
+    return replace(change, operation=operation, finished=finished, events=events)
 
 
 def _found(value: T | None, what: str) -> T:

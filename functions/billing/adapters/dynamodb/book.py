@@ -12,7 +12,7 @@ from pynamodb.expressions.condition import Condition
 from billing.adapters.dynamodb import items, keys
 from billing.adapters.dynamodb.items import Item, Raw
 from billing.adapters.dynamodb.keys import Key
-from billing.adapters.dynamodb.table import CONTENTION_CODES, Table
+from billing.adapters.dynamodb.table import CONTENTION_CODES, Table, error_code
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import MAX_ITEMS, Change
 from billing.domain.errors import (
@@ -117,9 +117,7 @@ class DynamoDBBook:
             if left == 0:
                 return
 
-    def recharges(
-        self, ref: AccountRef, before_ordinal: int | None, limit: int
-    ) -> list[Recharge]:
+    def recharges(self, ref: AccountRef, before_ordinal: int | None, limit: int) -> list[Recharge]:
         older = items.RecordItem.sk.between(*keys.recharges_before(ref, before_ordinal))
         found = self._table.query(keys.things(ref), older, forward=False, limit=limit)
         return [items.record_of(Recharge, raw) for raw in found]
@@ -183,7 +181,7 @@ class DynamoDBBook:
             raise ConflictError(f"tenant {tenant_id} exists already", field="tenant") from error
         if refused[Guard.VERSION_IS_SEEN]:
             raise StaleAccountError(f"account {change.after.ref} has moved on") from error
-        codes = {error.cause_response_code, *(reason.code for reason in reasons if reason)}
+        codes = {error_code(error), *(reason.code for reason in reasons if reason)}
         if codes & CONTENTION_CODES:
             raise BookContendedError(f"the table is busy: {codes & CONTENTION_CODES}") from error
         raise error
@@ -201,9 +199,7 @@ class DynamoDBBook:
             f"not {change.operation.body_hash[:12]}…"
         )
 
-    def _calls_recorded(
-        self, change: Change, refused: Sequence[Refused]
-    ) -> CallsRecordedError:
+    def _calls_recorded(self, change: Change, refused: Sequence[Refused]) -> CallsRecordedError:
         if all(one.stored for one in refused):
             recorded = tuple(items.call_of(one.stored) for one in refused if one.stored)
             return CallsRecordedError(recorded)

@@ -66,22 +66,24 @@ def _plain(value: object) -> Json:
 
 @cache
 def _readers(kind: type) -> dict[str, Reader]:
-    hints = typing.get_type_hints(kind)
-    return {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    # Domain modules write their annotations as types, not as text to be evaluated.
+    return {field.name: _reader(field.type) for field in fields(kind)}
 
 
 def _reader(hint: Any) -> Reader:
+    if hint == Json:
+        return _as_it_is
+    assert not isinstance(hint, str), hint
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and args[-1] is Ellipsis:
         item = _reader(args[0])
         return lambda stored: tuple(map(item, stored))
     if origin is tuple:
         items = [_reader(arg) for arg in args]
-        return lambda stored: tuple(
-            item(part) for item, part in zip(items, stored, strict=True)
-        )
+        return lambda stored: tuple(item(part) for item, part in zip(items, stored, strict=True))
     if origin in (types.UnionType, typing.Union):
-        return _optional_reader([arg for arg in args if arg is not types.NoneType])
+        (rest,) = (arg for arg in args if arg is not types.NoneType)
+        return _optional(_reader(rest))
     if isinstance(hint, type) and is_dataclass(hint):
         return lambda stored: from_json(hint, stored)
     if hint is datetime:
@@ -93,9 +95,7 @@ def _reader(hint: Any) -> Reader:
     return _as_it_is
 
 
-def _optional_reader(rest: list[Any]) -> Reader:
-    # More than one type beside None is JSON itself, which is what it is.
-    read = _reader(rest[0]) if len(rest) == 1 else _as_it_is
+def _optional(read: Reader) -> Reader:
     return lambda stored: None if stored is None else read(stored)
 
 

@@ -28,9 +28,7 @@ class DynamoDBDirectory:
             self._table.query(keys.directory_shard(number), later, limit=limit)
             for number in range(keys.SHARDS)
         )
-        listed = (
-            [keys.directory_tenant(str(raw["sk"]["S"])) for raw in shard] for shard in shards
-        )
+        listed = ([keys.directory_tenant(str(raw["sk"]["S"])) for raw in shard] for shard in shards)
         tenant_ids = islice(heapq.merge(*listed), limit)
         found = self._table.get_many(map(keys.tenant, tenant_ids))
         tenants = (items.record_of(Tenant, raw) for raw in found)

@@ -205,9 +205,7 @@ def event_item(version: int, event: Event) -> RecordItem:
 
 
 def tenant_item(tenant: Tenant) -> TenantItem:
-    return TenantItem(
-        *keys.tenant(tenant.tenant_id), body=_body(tenant), version=tenant.version
-    )
+    return TenantItem(*keys.tenant(tenant.tenant_id), body=_body(tenant), version=tenant.version)
 
 
 def directory_item(tenant: Tenant) -> Item:

@@ -9,7 +9,7 @@ from pynamodb.expressions.condition import Condition
 from billing.adapters.dynamodb import items
 from billing.adapters.dynamodb.items import Item
 from billing.adapters.dynamodb.keys import Key
-from billing.adapters.dynamodb.table import CONTENTION_CODES, Table
+from billing.adapters.dynamodb.table import CONTENTION_CODES, Table, error_code
 from billing.domain.errors import BookContendedError, ConflictError
 
 
@@ -68,6 +68,6 @@ def write_together(
         codes = {reason.code for reason in error.cancellation_reasons if reason}
         if "ConditionalCheckFailed" in codes:
             raise ConflictError(conflict) from error
-        if {error.cause_response_code, *codes} & CONTENTION_CODES:
+        if {error_code(error), *codes} & CONTENTION_CODES:
             raise BookContendedError("the table is busy; try again shortly") from error
         raise

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from botocore.exceptions import ClientError
 from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import PutError, PynamoDBException
@@ -175,7 +176,7 @@ class Table:
                     item.pk, range_key=item.sk, attributes=attributes, condition=condition
                 )
         except PutError as error:
-            if error.cause_response_code == CONDITION_FAILED_CODE:
+            if error_code(error) == CONDITION_FAILED_CODE:
                 raise ConflictError("it was changed since it was read; read it again") from error
             raise
 
@@ -193,9 +194,7 @@ class Table:
         """
         self._connection.connection.transact_write_items(
             condition_check_items=[],
-            delete_items=[
-                self._connection.get_operation_kwargs(key.pk, key.sk) for key in deletes
-            ],
+            delete_items=[self._connection.get_operation_kwargs(key.pk, key.sk) for key in deletes],
             put_items=[self._put_request(item, condition) for item, condition in puts],
             update_items=[],
         )
@@ -218,6 +217,17 @@ def _contention() -> Iterator[None]:
     try:
         yield
     except PynamoDBException as error:
-        if error.cause_response_code in CONTENTION_CODES:
-            raise BookContendedError(f"the table is busy: {error.cause_response_code}") from error
+        if (code := error_code(error)) in CONTENTION_CODES:
+            raise BookContendedError(f"the table is busy: {code}") from error
         raise
+
+
+def error_code(error: PynamoDBException) -> str | None:
+    """What DynamoDB answered; None if it did not.
+
+    pynamodb 6.1's ``cause_response_code`` fails on a lost connection, whose error has a response of
+    None.
+    """
+    if not isinstance(error.cause, ClientError):
+        return None
+    return error.cause.response.get("Error", {}).get("Code")

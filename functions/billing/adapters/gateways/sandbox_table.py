@@ -14,6 +14,7 @@ from billing.adapters.dynamodb.table import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     RETRIES,
+    error_code,
 )
 from billing.adapters.gateways.sandbox import Outcome, SandboxCharge, SandboxRecord
 from billing.domain.canonical import Json, canonical_json
@@ -85,7 +86,7 @@ class TableSandboxBook:
         try:
             item.save(condition=SandboxItem.pk.does_not_exist())
         except PutError as error:
-            if error.cause_response_code != CONDITION_FAILED_CODE:
+            if error_code(error) != CONDITION_FAILED_CODE:
                 raise
             return _record(self._items.get(record.name, consistent_read=True))
         return None

@@ -1,0 +1,128 @@
+"""What items hold, how large they are, and that older ones can still be read."""
+
+import base64
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from billing.adapters.dynamodb import items
+from billing.adapters.dynamodb.codec import from_json, to_json
+from billing.domain.account import Account
+from billing.domain.units import Unit
+from billing.domain.usage import CallStatus
+from builders import (
+    NOON,
+    a_call,
+    a_maximal_account,
+    a_posting,
+    a_usage_event,
+    an_account,
+    an_operation,
+)
+from capacity import item_size
+
+WRITE_UNIT_BYTES = 1024
+STORED = json.loads((Path(__file__).parent / "schema_1.json").read_text())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_fullest_account_fits_one_write_unit(seed: int) -> None:
+    account = a_maximal_account(seed)
+    raw = items.account_item(account).serialize()
+    assert items.account_of(raw) == account
+    assert item_size(raw) <= WRITE_UNIT_BYTES
+
+
+def test_an_entry_that_names_25_calls_fits_one_write_unit() -> None:
+    account = replace(a_maximal_account(), version=7, period=an_account().period)
+    (entry,) = a_posting(account, [a_usage_event(number) for number in range(25)]).entries
+    raw = items.entry_item(account.ref, entry).serialize()
+    assert items.entry_of(raw) == entry
+    assert item_size(raw) <= WRITE_UNIT_BYTES
+
+
+def test_a_call_split_over_four_grants_fits_one_write_unit() -> None:
+    account = a_maximal_account()
+    call = a_call(
+        ref=account.ref,
+        granted=tuple((grant.grant_id, grant.remaining) for grant in account.grants),
+        deck_id="6fa459ea-ee8a-3ca4-894e-db77e160355e",
+        prefix="14155550",
+    )
+    raw = items.call_item(call).serialize()
+    assert items.call_of(raw) == call
+    assert item_size(raw) <= WRITE_UNIT_BYTES
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        a_usage_event(status=CallStatus.BUSY, quantity=0, answered_at=None),
+        a_usage_event(unit=Unit.MESSAGES, quantity=3, from_number="Zoë ☎"),
+    ],
+    ids=["unanswered", "a message from a name"],
+)
+def test_calls_of_every_kind_come_back_exactly(event: Any) -> None:
+    call = a_call(event=event)
+    assert items.call_of(items.call_item(call).serialize()) == call
+
+
+def test_an_account_without_spend_or_grants_comes_back_exactly() -> None:
+    account = an_account(grants=())
+    assert items.account_of(items.account_item(account).serialize()) == account
+
+
+def test_every_item_says_which_schema_it_is_written_in() -> None:
+    assert items.operation_item(an_operation()).serialize()["schema"] == {"N": "1"}
+
+
+def test_an_item_of_a_later_schema_is_refused() -> None:
+    raw = items.account_item(an_account()).serialize()
+    raw["schema"] = {"N": str(items.SCHEMA + 1)}
+    with pytest.raises(items.UnknownSchemaError):
+        items.account_of(raw)
+
+
+@pytest.mark.parametrize("kind", STORED)
+def test_items_of_schema_1_are_read_as_they_were_meant(kind: str) -> None:
+    read = {"account": items.account_of, "entry": items.entry_of, "call": items.call_of}[kind]
+    raw = {
+        name: {type_: base64.b64decode(content) if type_ == "B" else content}
+        for name, value in STORED[kind]["item"].items()
+        for type_, content in value.items()
+    }
+    value = to_json(read(raw))  # type: ignore[arg-type]  # one of three dataclasses
+    meant = STORED[kind]["value"]
+    assert {name: value[name] for name in meant} == meant
+
+
+@dataclass(frozen=True, slots=True)
+class Older:
+    kept: int
+    gone: str = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    kept: int
+    added: tuple[str, ...] = ("new",)
+
+
+def test_a_new_field_takes_its_default_and_a_field_that_is_gone_is_passed_over() -> None:
+    assert from_json(Newer, to_json(Older(7))) == Newer(7)
+
+
+@pytest.mark.parametrize("value", [1.5, b"bytes", {1, 2}], ids=str)
+def test_what_cannot_be_stored_exactly_is_refused(value: object) -> None:
+    operation = an_operation(answer={"amount": [value]})
+    with pytest.raises(TypeError):
+        items.operation_item(operation)
+
+
+def test_times_come_back_in_utc() -> None:
+    account: Account = items.account_of(items.account_item(an_account()).serialize())
+    assert account.created_at == NOON
+    assert account.created_at.tzinfo is NOON.tzinfo
