@@ -264,8 +264,6 @@ def a_maximal_account(seed: int = 1) -> Account:
             source_id,
             _instant(dice),
             True,
-            requested_by=f"POST /v1/accounts/{{account}}/recharges {an_id()}",
-            requested_body=f"{dice.getrandbits(256):064x}",
         ),
         due_at=_instant(dice),
         declines=2,

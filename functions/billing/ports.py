@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from billing.domain.account import Account, AccountRef
@@ -118,9 +118,7 @@ class Book(Protocol):
         """Ledger entries in sequence, after the given one. ``account`` bounds the months read."""
         ...
 
-    def recharges(
-        self, ref: AccountRef, before_ordinal: int | None, limit: int
-    ) -> list[Recharge]:
+    def recharges(self, ref: AccountRef, before_ordinal: int | None, limit: int) -> list[Recharge]:
         """Recharges, newest first, older than the given ordinal."""
         ...
 
@@ -208,6 +206,10 @@ class DeckVersion:
     digest: str
     rates: int
     uploaded_at: datetime
+
+
+DECK_VERSIONS_KEPT = timedelta(seconds=60)
+"""How long a warm worker trusts the list of a deck's versions that it has read."""
 
 
 class Decks(Protocol):

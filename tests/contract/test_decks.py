@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from billing.adapters.dynamodb.decks import VERSIONS_KEPT_SECONDS, DynamoDBDecks
+from billing.adapters.dynamodb.decks import DynamoDBDecks
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import ConflictError
 from billing.domain.rating import Rounding
 from billing.domain.units import Direction, Unit
-from billing.ports import Decks, DeckVersion
+from billing.ports import DECK_VERSIONS_KEPT, Decks, DeckVersion
 from contract.aws import EVERYWHERE, NOON, Aws, moto, opened
 from fakes.stores import InMemoryDecks
 from fakes.world import FixedClock
@@ -110,7 +110,7 @@ def test_another_workers_version_is_seen_within_a_cache_lifetime(
     assert len(ours.versions("retail")) == 1
     theirs.store(version_of("retail", 2), BODY)
     assert len(ours.versions("retail")) == 1, "held in memory"
-    clock.advance(timedelta(seconds=VERSIONS_KEPT_SECONDS))
+    clock.advance(DECK_VERSIONS_KEPT)
     assert len(ours.versions("retail")) == 2
 
 

@@ -56,9 +56,7 @@ class PeriodTotals:
     granted_messages: int = 0
     wallet_micros: int = 0
 
-    def plus(
-        self, unit: Unit, quantity: int, granted: int, wallet_micros: int
-    ) -> "PeriodTotals":
+    def plus(self, unit: Unit, quantity: int, granted: int, wallet_micros: int) -> "PeriodTotals":
         wallet = self.wallet_micros + wallet_micros
         if unit is Unit.VOICE_SECONDS:
             return replace(
@@ -105,8 +103,6 @@ class OpenRecharge:
         source_id: Which funding source pays.
         started_at: When the intent was committed; the gateway keeps the key for a day from here.
         is_unknown: The gateway was asked and did not answer.
-        requested_by: The operation that asked for it; None for an automatic recharge.
-        requested_body: That operation's body hash, which its finished form keeps.
     """
 
     ordinal: int
@@ -114,8 +110,6 @@ class OpenRecharge:
     source_id: str
     started_at: datetime
     is_unknown: bool = False
-    requested_by: str | None = None
-    requested_body: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,6 @@ def intend(
         amount_micros=amount_micros,
         source_id=source.source_id,
         now=now,
-        requested=requested,
     )
     ordinal = opened.recharging.ordinal
     operation = requested or Operation(
@@ -77,6 +76,8 @@ def intend(
         gateway=source.gateway,
         state=RechargeState.PENDING,
         started_at=now,
+        requested_by=requested.operation_id if requested else None,
+        requested_body=requested.body_hash if requested else None,
     )
     timers = level(opened, now)
     return Change(
@@ -106,16 +107,22 @@ def leave_unknown(account: Account, recharge: Recharge, now: datetime) -> Change
     )
 
 
-def settle_captured(
-    account: Account, recharge: Recharge, payment_id: str, now: datetime
-) -> Change:
-    """The gateway has the money: credit it, once, by the gateway's own payment id."""
+def settle_captured(account: Account, recharge: Recharge, payment_id: str, now: datetime) -> Change:
+    """The gateway has the money: credit it, once, by the gateway's own payment id.
+
+    That holds whatever the saga thought. A capture that comes to light after its recharge was given
+    up is credited all the same; what is open by then is left open.
+    """
     settled = replace(
-        recharge, state=RechargeState.SUCCEEDED, payment_id=payment_id, settled_at=now
+        recharge,
+        state=RechargeState.SUCCEEDED,
+        payment_id=payment_id,
+        failure_code=None,
+        settled_at=now,
     )
-    operation_id = saga_id(account, recharge.ordinal, "settle")
+    operation_id = saga_id(account, recharge.ordinal, "captured")
     closed, entry = post(
-        close_succeeded(account),
+        close_succeeded(account) if is_open(account, recharge) else account,
         kind=EntryKind.RECHARGE,
         cause=operation_id,
         debit=f"gateway:{recharge.gateway}",
@@ -136,7 +143,7 @@ def settle_captured(
     return Change(
         before=account,
         after=timers.account.next_version(),
-        operation=_step(account, operation_id, ["captured", payment_id], now),
+        operation=_step(account, operation_id, [payment_id], now),
         finished=_finished(account, settled, OperationState.SUCCEEDED, now),
         entries=(entry,),
         records=(settled, payment),
@@ -147,31 +154,41 @@ def settle_captured(
 
 
 def settle_declined(account: Account, recharge: Recharge, code: str, now: datetime) -> Change:
-    """The gateway definitely did not charge. Nothing moves; the decline counts.
+    """The gateway definitely did not charge. Nothing moves.
+
+    A decline of an automatic recharge counts towards its suspension; one that a person asked for is
+    that person's to see.
 
     Args:
+        account: With this recharge open.
         code: Why, in the gateway's words.
     """
-    settled = replace(
-        recharge, state=RechargeState.FAILED, failure_code=code, settled_at=now
-    )
-    timers = level(close_failed(account, now), now)
+    assert is_open(account, recharge), "only an open recharge can fail"
+    settled = replace(recharge, state=RechargeState.FAILED, failure_code=code, settled_at=now)
+    is_counted = recharge.requested_by is None
+    timers = level(close_failed(account, now, is_counted=is_counted), now)
     events = [_event(account, settled, EventType.RECHARGE_FAILED, now)]
     if timers.account.recharging.suspended_at is not None and (
         account.recharging.suspended_at is None
     ):
         events.append(_event(account, settled, EventType.RECHARGE_SUSPENDED, now))
-    operation_id = saga_id(account, recharge.ordinal, "settle")
+    operation_id = saga_id(account, recharge.ordinal, "declined")
     return Change(
         before=account,
         after=timers.account.next_version(),
-        operation=_step(account, operation_id, ["declined", code], now),
+        operation=_step(account, operation_id, [code], now),
         finished=_finished(account, settled, OperationState.FAILED, now),
         records=(settled,),
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
         events=tuple(events),
     )
+
+
+def is_open(account: Account, recharge: Recharge) -> bool:
+    """Whether the account still waits for this recharge's outcome."""
+    opened = account.recharging.open
+    return opened is not None and opened.ordinal == recharge.ordinal
 
 
 def saga_id(account: Account, ordinal: int, step: str) -> str:
@@ -212,14 +229,11 @@ def _finished(
     account: Account, recharge: Recharge, state: OperationState, now: datetime
 ) -> Operation | None:
     """The requester's operation with its answer; None for automatic recharge."""
-    opened = account.recharging.open
-    assert opened is not None
-    assert opened.ordinal == recharge.ordinal
-    if opened.requested_by is None or opened.requested_body is None:
+    if recharge.requested_by is None or recharge.requested_body is None:
         return None
     return Operation(
-        operation_id=opened.requested_by,
-        body_hash=opened.requested_body,
+        operation_id=recharge.requested_by,
+        body_hash=recharge.requested_body,
         account=account.ref,
         state=state,
         answer=recharge_json(recharge),

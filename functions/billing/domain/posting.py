@@ -135,9 +135,7 @@ def _subtotals(calls: Sequence[Call]) -> UsageSubtotals:
     )
 
 
-def _balance_events(
-    before: Account, after: Account, cause: str, at: datetime
-) -> tuple[Event, ...]:
+def _balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
     """Told once per crossing: the mark of the recharge timer, and the sign of the wallet."""
     crossed: list[EventType] = []
     threshold = after.recharging.policy.threshold_micros
@@ -157,4 +155,3 @@ def _balance_events(
         )
         for type_ in crossed
     )
-

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from billing.domain.account import Account, OpenRecharge, RechargePolicy
 from billing.domain.errors import InvalidInputError
-from billing.domain.money import ceil_div, minor_unit_micros, up_to_minor_unit
-from billing.domain.records import Operation, Timer, TimerKind
+from billing.domain.money import Money, ceil_div, minor_unit_micros, up_to_minor_unit
+from billing.domain.records import Timer, TimerKind
 
 CYCLE = timedelta(hours=4)
 """How often the sweep looks for recharges that are due."""
@@ -50,6 +50,8 @@ def validate_policy(policy: RechargePolicy, currency: str) -> RechargePolicy:
             raise InvalidInputError(
                 f"{name} is a positive whole number of the currency's minor unit", field=name
             )
+    # What the wallet can reach must be money, before a gateway has any of it.
+    Money(policy.threshold_micros + max(collected.values()), currency)
     if policy.mode == "target" and policy.target_micros <= policy.threshold_micros:
         raise InvalidInputError("the target is above the threshold", field="target")
     if policy.mode == "fixed" and (policy.maximum_micros or policy.amount_micros) < (
@@ -136,7 +138,6 @@ def open_recharge(
     amount_micros: int,
     source_id: str,
     now: datetime,
-    requested: Operation | None = None,
 ) -> Account:
     """Intend a payment, under the next ordinal. One at a time: none may be open."""
     recharging = account.recharging
@@ -146,12 +147,8 @@ def open_recharge(
         amount_micros=amount_micros,
         source_id=source_id,
         started_at=now,
-        requested_by=requested.operation_id if requested else None,
-        requested_body=requested.body_hash if requested else None,
     )
-    return replace(
-        account, recharging=replace(recharging, ordinal=opened.ordinal, open=opened)
-    )
+    return replace(account, recharging=replace(recharging, ordinal=opened.ordinal, open=opened))
 
 
 def mark_unknown(account: Account) -> Account:
@@ -170,10 +167,15 @@ def close_succeeded(account: Account) -> Account:
     return replace(account, recharging=recharging)
 
 
-def close_failed(account: Account, now: datetime) -> Account:
-    """A definite decline. After the last in a row, automatic recharge waits for a person."""
+def close_failed(account: Account, now: datetime, *, is_counted: bool) -> Account:
+    """A definite decline. After the last counted in a row, automatic recharge waits for a person.
+
+    Args:
+        now: Aware UTC; when it is suspended, if it is.
+        is_counted: Whether automatic recharge itself was declined.
+    """
     recharging = account.recharging
-    declines = recharging.declines + 1
+    declines = recharging.declines + is_counted
     suspended = now if declines >= DECLINES_BEFORE_SUSPENSION else recharging.suspended_at
     return replace(
         account,

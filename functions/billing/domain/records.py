@@ -105,6 +105,8 @@ class Recharge:
         failure_code: Why it failed, in the gateway's words.
         started_at: When it was intended (aware UTC).
         settled_at: When it was known to have succeeded or failed.
+        requested_by: The operation that asked for it; None for an automatic recharge.
+        requested_body: That operation's body hash, which its finished form keeps.
     """
 
     account: AccountRef
@@ -119,6 +121,8 @@ class Recharge:
     settled_at: datetime | None = None
     payment_id: str | None = None
     failure_code: str | None = None
+    requested_by: str | None = None
+    requested_body: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,4 @@ class AccountListing:
     created_at: datetime
 
 
-Record = (
-    Recharge | Payment | FundingSource | ClosedPeriod | AuditRecord | Tenant | AccountListing
-)
+Record = Recharge | Payment | FundingSource | ClosedPeriod | AuditRecord | Tenant | AccountListing

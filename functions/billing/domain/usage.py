@@ -13,6 +13,9 @@ from billing.domain.units import Direction, Unit
 MAX_QUANTITY = 10**7
 """About 115 days of one call: a report beyond it is a fault of the sender, not usage."""
 
+EARLIEST_AT = datetime(2000, 1, 1, tzinfo=UTC)
+"""Before it no call was ever reported here; a time before it is a clock that was not set."""
+
 MAX_CLOCK_AHEAD = timedelta(minutes=10)
 """How far a provider's clock may be ahead of ours."""
 
@@ -68,6 +71,9 @@ class UsageEvent:
     connection_id: str
 
     def __post_init__(self) -> None:
+        times = [at for at in (self.answered_at, self.ended_at) if at is not None]
+        if any(at.tzinfo is None or at < EARLIEST_AT for at in times):
+            raise InvalidUsageError("times name their zone, and lie after 2000", field="ended_at")
         if not 0 <= self.quantity <= MAX_QUANTITY:
             raise InvalidUsageError(
                 f"a quantity of {self.quantity} is not 0 to {MAX_QUANTITY}", field="quantity"

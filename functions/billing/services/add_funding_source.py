@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.domain.account import Account, AccountRef
+from billing.domain.canonical import Json
 from billing.domain.change import Change
 from billing.domain.recharge import level
 from billing.domain.records import AuditRecord, FundingSource, Operation, OperationState
@@ -38,7 +39,8 @@ class AddFundingSource:
         """Add the source.
 
         Raises:
-            AlreadyRecordedError: The same request was here before.
+            AlreadyRecordedError: The same request was here before; its operation carries what
+                ``source_json`` said then.
             IdConflictError: The key was used for another request.
         """
         added: list[FundingSource] = []
@@ -65,7 +67,7 @@ class AddFundingSource:
                     body_hash=body_hash,
                     account=ref,
                     state=OperationState.SUCCEEDED,
-                    answer={"source": source.source_id},
+                    answer=source_json(source, recharging.default_source_id),
                     recorded_at=now,
                 ),
                 records=(source, audit),
@@ -75,3 +77,14 @@ class AddFundingSource:
 
         self._change_account(ref, decide, (operation_id, body_hash))
         return added[0]
+
+
+def source_json(source: FundingSource, default_source_id: str | None) -> dict[str, Json]:
+    """A funding source as it is shown: without the gateway's token."""
+    return {
+        "source": source.source_id,
+        "gateway": source.gateway,
+        "label": source.label,
+        "is_default": source.source_id == default_source_id,
+        "created_at": source.created_at.isoformat(),
+    }

@@ -86,8 +86,9 @@ class ChangeAccount:
             try:
                 self._book.commit(change)
             except (StaleAccountError, BookContendedError):
-                self._back_off(lost)
                 lost += 1
+                if lost < MAX_ATTEMPTS:
+                    self._back_off(lost)
             except AlreadyRecordedError:
                 # Somebody rolled the same period between our read and our write.
                 if not is_turning:
@@ -109,13 +110,11 @@ class ChangeAccount:
 
     def _back_off(self, lost: int) -> None:
         """Full jitter: any wait from none to the bound (AWS Architecture Blog, 2015)."""
-        bound = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**lost)
+        bound = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** (lost - 1))
         self._sleep(random.uniform(0, bound))  # noqa: S311  # spreads load, guards nothing
 
 
-def recorded_error(
-    recorded: Operation, body_hash: str
-) -> AlreadyRecordedError | IdConflictError:
+def recorded_error(recorded: Operation, body_hash: str) -> AlreadyRecordedError | IdConflictError:
     """How to answer an operation that is in the book already."""
     if recorded.body_hash == body_hash:
         return AlreadyRecordedError(recorded)

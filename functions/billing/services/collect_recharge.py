@@ -1,6 +1,7 @@
 """Collect a recharge: intend, ask the gateway, settle. Every step may crash or run twice."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,12 +9,13 @@ from billing.domain import collecting
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.errors import (
+    IdConflictError,
     InvalidInputError,
     NoFundingSourceError,
     PaymentUnknownError,
     RechargeInProgressError,
 )
-from billing.domain.money import minor_units
+from billing.domain.money import Money, minor_units
 from billing.domain.recharge import KEY_KEPT, amount_to_collect_micros, idempotency_key
 from billing.domain.records import AuditRecord, FundingSource, Operation, Recharge, RechargeState
 from billing.ports import (
@@ -82,11 +84,12 @@ class CollectRecharge:
                 return None
             assert recharging.default_source_id is not None
             source = self._book.funding_source(ref, recharging.default_source_id)
-            return collecting.intend(
-                account, amount_micros=amount_micros, source=source, now=now
-            )
+            return collecting.intend(account, amount_micros=amount_micros, source=source, now=now)
 
-        self._change_account(ref, decide)
+        # Another worker may intend the same payment meanwhile, perhaps of another amount: it is one
+        # payment all the same, and whoever comes on finishes it.
+        with suppress(AlreadyRecordedError, IdConflictError):
+            self._change_account(ref, decide)
         return self._finish_open(ref)
 
     def request(self, ref: AccountRef, request: RechargeRequest) -> Recharge:
@@ -127,6 +130,8 @@ class CollectRecharge:
         if amount_micros <= 0:
             raise InvalidInputError("the amount is positive", field="amount")
         minor_units(amount_micros, account.currency)
+        # A balance out of bounds must show before the gateway has the money.
+        Money(account.wallet_micros + amount_micros, account.currency)
         if account.recharging.default_source_id is None:
             raise NoFundingSourceError("add a funding source first")
         if account.recharging.open is not None:
@@ -173,19 +178,23 @@ class CollectRecharge:
     def _settle(
         self, ref: AccountRef, recharge: Recharge, outcome: Captured | Declined | None
     ) -> None:
-        """Write what the gateway said, unless somebody else has done so meanwhile."""
+        """Write what the gateway said, unless somebody else has done so meanwhile.
+
+        A capture is credited even where another worker has given the recharge up: the gateway's
+        word outweighs whatever was thought of it.
+        """
 
         def decide(account: Account, now: datetime) -> Change | None:
-            opened = account.recharging.open
-            if opened is None or opened.ordinal != recharge.ordinal:
+            current = self._book.recharge(ref, recharge.ordinal)
+            if isinstance(outcome, Captured):
+                if current.state is RechargeState.SUCCEEDED:
+                    return None
+                return collecting.settle_captured(account, current, outcome.payment_id, now)
+            if not collecting.is_open(account, current):
                 return None
-            match outcome:
-                case None:
-                    return collecting.leave_unknown(account, recharge, now)
-                case Captured(payment_id):
-                    return collecting.settle_captured(account, recharge, payment_id, now)
-                case Declined(code):
-                    return collecting.settle_declined(account, recharge, code, now)
+            if outcome is None:
+                return collecting.leave_unknown(account, current, now)
+            return collecting.settle_declined(account, current, outcome.code, now)
 
         try:
             self._change_account(ref, decide)

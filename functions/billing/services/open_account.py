@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from billing.domain.account import Account, AccountRef
+from billing.domain.canonical import Json
+from billing.domain.errors import ConflictError, StaleAccountError
 from billing.domain.opening import new_account, open_account
 from billing.domain.records import Operation, OperationState, Tenant
 from billing.ports import Book, Catalogs, Clock
@@ -36,12 +38,13 @@ class OpenAccount:
         """Open the account, and its tenant with it where ``tenant_name`` is given.
 
         Raises:
-            AlreadyRecordedError: The same request was here before.
+            AlreadyRecordedError: The same request was here before; its operation carries what
+                ``opened_json`` said then.
             IdConflictError: The key was used for another request.
             NotFoundError: There is no catalogue yet, or no such plan in it.
             InvalidInputError: Names the field.
-            ConflictError: The tenant exists already.
-            StaleAccountError: The account exists already.
+            ConflictError: The tenant or the account exists already.
+            BookContendedError: Nothing was written; try again.
         """
         now = self._clock.now()
         recorded = self._book.operation(wanted.ref, operation_id)
@@ -57,15 +60,40 @@ class OpenAccount:
             rate_deck=wanted.rate_deck,
             now=now,
         )
+        tenant = None if tenant_name is None else Tenant(wanted.ref.tenant_id, tenant_name, now)
         operation = Operation(
             operation_id=operation_id,
             body_hash=body_hash,
             account=wanted.ref,
             state=OperationState.SUCCEEDED,
-            answer=None,
+            answer=opened_json(account, wanted.name, tenant),
             recorded_at=now,
         )
-        tenant = None if tenant_name is None else Tenant(wanted.ref.tenant_id, tenant_name, now)
         change = open_account(account, wanted.name, operation, tenant, now)
-        self._book.commit(change)
+        try:
+            self._book.commit(change)
+        except StaleAccountError as error:
+            raise ConflictError(f"account {wanted.ref.account_id!r} exists already") from error
         return change.after
+
+
+def opened_json(account: Account, name: str, tenant: Tenant | None) -> dict[str, Json]:
+    """What was opened, as it is answered, and answered again."""
+    opened: dict[str, Json] = {
+        "account": account.ref.account_id,
+        "name": name,
+        "currency": account.currency,
+        "time_zone": account.time_zone,
+        "billing_day": account.billing_day,
+        "plan": account.plan.plan_id,
+        "rate_deck": account.rate_deck,
+        "created_at": account.created_at.isoformat(),
+    }
+    if tenant is None:
+        return opened
+    return {
+        "tenant": tenant.tenant_id,
+        "name": tenant.name,
+        "created_at": tenant.created_at.isoformat(),
+        "account": opened,
+    }

@@ -121,9 +121,7 @@ class PostUsage:
             raise CurrencyMismatchError(
                 f"deck {deck.deck_id} is in {deck.currency}, the account in {account.currency}"
             )
-        rated = rate_usage(
-            deck, event.unit, event.direction, event.to_number, event.quantity
-        )
+        rated = rate_usage(deck, event.unit, event.direction, event.to_number, event.quantity)
         return RatedUsage(event, rated)
 
     def _distinct(self, ref: AccountRef, events: Iterable[UsageEvent]) -> list[UsageEvent]:
@@ -136,9 +134,7 @@ class PostUsage:
         return list(first.values())
 
     def _recorded(self, ref: AccountRef, events: Sequence[UsageEvent]) -> tuple[Call, ...]:
-        return tuple(
-            self._book.calls(ref.tenant_id, (event.key for event in events)).values()
-        )
+        return tuple(self._book.calls(ref.tenant_id, (event.key for event in events)).values())
 
     def _unrecorded(
         self, ref: AccountRef, events: Sequence[UsageEvent], recorded: Sequence[Call]

@@ -7,9 +7,10 @@ from datetime import datetime
 from billing.domain.account import Account, AccountRef, RechargePolicy
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
-from billing.domain.errors import ConflictError
+from billing.domain.errors import ConflictError, IdConflictError
 from billing.domain.recharge import level, validate_policy
 from billing.domain.records import Acceptance, AuditRecord, Operation, OperationState
+from billing.ports import AlreadyRecordedError
 from billing.services.change_account import ChangeAccount
 
 
@@ -59,9 +60,7 @@ class SetAutoRecharge:
             if policy_etag(before) != seen_etag:
                 raise StalePolicyError("the settings have changed since; read them again")
             validate_policy(policy, account.currency)
-            recharging = replace(
-                account.recharging, policy=policy, declines=0, suspended_at=None
-            )
+            recharging = replace(account.recharging, policy=policy, declines=0, suspended_at=None)
             timers = level(replace(account, recharging=recharging), now)
             # The version makes it this change and no other: setting A, B and A again is three.
             operation_id = f"{ref.account_id}/auto-recharge/{account.version}"
@@ -92,7 +91,11 @@ class SetAutoRecharge:
                 timers_cleared=timers.timers_cleared,
             )
 
-        change = self._change_account(ref, decide)
+        try:
+            change = self._change_account(ref, decide)
+        except (AlreadyRecordedError, IdConflictError) as error:
+            # Somebody else set it from the version we have seen, which names the operation.
+            raise StalePolicyError("the settings have changed since; read them again") from error
         assert change is not None
         return change.after
 

