@@ -1,0 +1,69 @@
+"""Composition root: the only module here that reads the environment or builds a client."""
+
+import os
+import time
+from functools import cache
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+
+from api.app import create_app
+from api.auth import TokenRules
+from api.observing import PowertoolsLog
+from api.serving import Server
+from api.wiring import Settings, Talktime
+from billing.adapters.clock import clock_from
+from billing.adapters.dynamodb.book import DynamoDBBook
+from billing.adapters.dynamodb.catalogs import DynamoDBCatalogs
+from billing.adapters.dynamodb.connections import DynamoDBConnections
+from billing.adapters.dynamodb.decks import DynamoDBDecks
+from billing.adapters.dynamodb.directory import DynamoDBDirectory
+from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
+from billing.adapters.dynamodb.table import Table
+from billing.adapters.gateways.sandbox import SandboxGateway
+from billing.adapters.gateways.sandbox_table import TableSandboxBook
+from billing.adapters.secrets import StoredSecret
+
+
+@cache
+def app() -> APIGatewayHttpResolver:
+    return create_app(Server(talktime(), PowertoolsLog(Logger(), Metrics())))
+
+
+@cache
+def talktime() -> Talktime:
+    table = Table(os.environ["TABLE_NAME"])
+    clock = clock_from(os.environ)
+    sandbox = SandboxGateway(TableSandboxBook(os.environ["SANDBOX_TABLE_NAME"]))
+    return Talktime(
+        settings=settings(),
+        book=DynamoDBBook(table),
+        directory=DynamoDBDirectory(table),
+        catalogs=DynamoDBCatalogs(table),
+        decks=DynamoDBDecks(table, os.environ["DECKS_BUCKET"], boto3.client("s3"), clock),
+        connections=DynamoDBConnections(
+            table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms"), clock
+        ),
+        quarantine=DynamoDBQuarantine(table),
+        gateways={sandbox.name: sandbox},
+        clock=clock,
+    )
+
+
+def settings() -> Settings:
+    secret = StoredSecret(os.environ["CURSOR_SECRET_ARN"], boto3.client("secretsmanager"))
+    return Settings(
+        public_url=os.environ["PUBLIC_URL"].rstrip("/"),
+        cors_origins=_listed("CORS_ORIGINS"),
+        token_rules=TokenRules(
+            issuer=os.environ["JWT_ISSUER"],
+            audiences=_listed("JWT_AUDIENCE"),
+            real_time=time.time,
+        ),
+        cursor_key=lambda: secret.value().encode(),
+    )
+
+
+def _listed(name: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in os.environ[name].split(",") if part.strip())

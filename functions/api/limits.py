@@ -1,0 +1,166 @@
+"""What a body may be before anybody looks at what it says."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.problems import FieldError, RequestError, escape
+
+JSON_BYTES = 256 * 1024
+CSV_BYTES = 4_500_000
+"""A Lambda function is handed at most 6 MB (service quota): a body in base64 is a third longer, and
+the rest of the event wants room."""
+
+MAX_DEPTH = 32
+
+_MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
+_CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_MACHINE_WORD = re.compile(r"[0-9A-Za-z]{32,}")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_PHONE_FIELDS = frozenset({"to", "from"})
+
+
+def read_body(event: Mapping[str, Any], limit_bytes: int) -> bytes:
+    """The raw body.
+
+    Raises:
+        RequestError: ``body_too_large``, or ``invalid_request`` where its base64 is none.
+    """
+    text = event.get("body") or ""
+    # Cheap first: no decoding of what is too large in any encoding.
+    if len(text) > limit_bytes * 4 // 3 + 4:
+        raise _too_large(limit_bytes)
+    try:
+        body = (
+            base64.b64decode(text, validate=True)
+            if event.get("isBase64Encoded")
+            else (text.encode("utf-8"))
+        )
+    except (binascii.Error, UnicodeEncodeError):
+        raise RequestError("invalid_request", "The body cannot be decoded.") from None
+    if len(body) > limit_bytes:
+        raise _too_large(limit_bytes)
+    return body
+
+
+def require_media_type(headers: Mapping[str, str], media_type: str) -> None:
+    """
+    Raises:
+        RequestError: ``unsupported_media_type``: another type, or compressed.
+    """
+    given = headers.get("content-type", media_type).partition(";")[0].strip().lower()
+    if given != media_type or headers.get("content-encoding", "identity").lower() != "identity":
+        raise RequestError(
+            "unsupported_media_type", f"Send {media_type}, in UTF-8 and uncompressed."
+        )
+
+
+def read_json(body: bytes) -> tuple[str, Any]:
+    """The text of a JSON body, and what it holds.
+
+    Raises:
+        RequestError: ``invalid_json``: not UTF-8, not JSON, nested too deeply, the same key twice,
+            a lone surrogate, or a number that is none.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _invalid("it is not UTF-8") from None
+    _check_depth(text)
+    try:
+        value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+    except ValueError:
+        raise _invalid("it does not parse") from None
+    for pointer, name, found in strings(value):
+        if not found.isascii() and any("\ud800" <= c <= "\udfff" for c in found):
+            raise _invalid(f"the text at {pointer or name!r} is no Unicode text")
+    return text, value
+
+
+def strings(value: Any, pointer: str = "", name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Every string in a JSON value: its pointer, the name of its field, and itself."""
+    if isinstance(value, str):
+        yield pointer, name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield pointer, name, key
+            yield from strings(item, f"{pointer}/{escape(key)}", key)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from strings(item, f"{pointer}/{index}", name)
+
+
+def refuse_card_numbers(value: Any) -> None:
+    """No card number enters, whichever field it is put in.
+
+    Raises:
+        RequestError: ``card_number_refused``; it does not repeat the number.
+    """
+    pointers = [
+        pointer
+        for pointer, name, text in strings(value)
+        if holds_card_number(text) and not (name in _PHONE_FIELDS and _E164.fullmatch(text))
+    ]
+    if pointers:
+        raise RequestError(
+            "card_number_refused",
+            "This looks like a card number. Send the payment gateway's token instead.",
+            errors=[
+                # The name of a field may be the number itself.
+                FieldError("" if holds_card_number(pointer) else pointer, "not a card number")
+                for pointer in pointers
+            ],
+        )
+
+
+def holds_card_number(text: str) -> bool:
+    """Whether 13 to 19 digits in it, spaces and dashes aside, pass Luhn's check.
+
+    Long words of letters and digits are ids and secrets of machines, where it happens by chance.
+    """
+    found = _CARD.finditer(_MACHINE_WORD.sub(" ", text))
+    return any(_passes_luhn([int(c) for c in match.group() if c.isdigit()]) for match in found)
+
+
+def _passes_luhn(digits: list[int]) -> bool:
+    doubled = (2 * digit for digit in digits[-2::-2])
+    return (sum(digits[-1::-2]) + sum(d - 9 if d > 9 else d for d in doubled)) % 10 == 0
+
+
+def _check_depth(text: str) -> None:
+    """Before parsing, which recurses."""
+    depth, is_string = 0, False
+    for match in _MARK.finditer(text):
+        mark = match.group()
+        if mark == '"':
+            is_string = not is_string
+        elif is_string or mark[0] == "\\":
+            continue
+        elif mark in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _invalid(f"it is nested more than {MAX_DEPTH} deep")
+        else:
+            depth -= 1
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _invalid("an object has the same key twice")
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise _invalid(f"{constant} is not a JSON number")
+
+
+def _invalid(why: str) -> RequestError:
+    return RequestError("invalid_json", f"The body cannot be read: {why}.")
+
+
+def _too_large(limit_bytes: int) -> RequestError:
+    return RequestError("body_too_large", f"At most {limit_bytes} bytes are read here.")

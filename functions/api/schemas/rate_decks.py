@@ -1,0 +1,124 @@
+"""Rate decks: versions, and what something would cost."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.schemas.base import E164, Currency, Instant, MoneyOut, Query, Schema, Whole
+from billing.domain.rating import Rated, Rounding
+from billing.domain.units import Direction, Unit
+from billing.domain.usage import MAX_QUANTITY
+from billing.ports import DeckVersion
+
+Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY)]
+
+
+class DeckUpload(Query):
+    """How the prices of an uploaded deck become money, and from when."""
+
+    currency: Currency
+    effective_at: Instant | None = None
+    rounding: Annotated[Rounding, Field(strict=False)] = Rounding.UP
+    decimals: Annotated[Whole, Field(ge=0, le=6)] = 6
+
+
+class DeckVersionOut(Schema):
+    deck: str
+    version: int
+    currency: str
+    effective_at: Instant
+    rounding: str
+    decimals: int
+    digest: str
+    rates: int
+    uploaded_at: Instant
+
+    @staticmethod
+    def of(version: DeckVersion) -> "DeckVersionOut":
+        return DeckVersionOut(
+            deck=version.deck_id,
+            version=version.version,
+            currency=version.currency,
+            effective_at=version.effective_at,
+            rounding=version.rounding,
+            decimals=version.decimals,
+            digest=version.digest,
+            rates=version.rates,
+            uploaded_at=version.uploaded_at,
+        )
+
+
+class DeckOut(Schema):
+    """A deck: the version in force, if one is yet, and the newest."""
+
+    deck: str
+    current: DeckVersionOut | None
+    latest: DeckVersionOut
+
+
+class UsageQuoteIn(Schema):
+    """What to price: a call's duration, or a number of messages."""
+
+    to: E164
+    direction: Direction = Direction.OUTBOUND
+    unit: Unit | None = None
+    duration_seconds: Quantity | None = None
+    messages: Quantity | None = None
+    answered_at: Instant | None = None
+
+
+class QuoteLine(Schema):
+    """One step of the arithmetic, with as many decimals as it takes; all add up to the total."""
+
+    kind: str
+    label: str
+    quantity: int
+    amount: MoneyOut
+
+
+class UsageQuoteOut(Schema):
+    """What it would cost; exactly one of the two billed quantities is there."""
+
+    deck: str
+    version: int
+    to: str
+    direction: str
+    unit: str
+    answered_at: Instant
+    prefix: str
+    destination: str
+    billed_seconds: int | None = None
+    billed_messages: int | None = None
+    lines: list[QuoteLine]
+    total: MoneyOut
+
+    @staticmethod
+    def of(
+        asked: UsageQuoteIn, rated: Rated, answered_at: Instant, currency: str
+    ) -> "UsageQuoteOut":
+        billed = (
+            {"billed_seconds": rated.billed_quantity}
+            if rated.unit is Unit.VOICE_SECONDS
+            else {"billed_messages": rated.billed_quantity}
+        )
+        return UsageQuoteOut(
+            deck=rated.deck_id,
+            version=rated.deck_version,
+            to=asked.to,
+            direction=asked.direction.value,
+            unit=rated.unit.value,
+            answered_at=answered_at,
+            prefix=rated.rate.prefix,
+            destination=rated.rate.destination,
+            **billed,
+            lines=[
+                QuoteLine(
+                    kind=line.kind.value,
+                    label=line.label,
+                    quantity=line.quantity,
+                    amount=MoneyOut(amount=line.amount, currency=currency),
+                )
+                for line in rated.lines
+            ],
+            total=MoneyOut.of(rated.wallet_micros, currency),
+        )

@@ -1,0 +1,150 @@
+"""Everything the routes work with, put together from the ports: by bootstrap, and by tests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from api.auth import TokenRules
+from api.cursors import Cursors
+from api.problems import RequestError
+from billing.domain.account import AccountRef
+from billing.domain.errors import NotFoundError
+from billing.ports import (
+    Book,
+    Catalogs,
+    Clock,
+    Connections,
+    Decks,
+    Directory,
+    Gateway,
+    Quarantine,
+)
+from billing.services.add_funding_source import AddFundingSource
+from billing.services.change_account import ChangeAccount
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.list_usage import ListUsage
+from billing.services.open_account import OpenAccount
+from billing.services.prove_ledger import ProveLedger
+from billing.services.quote_usage import QuoteUsage
+from billing.services.read_overview import ReadOverview
+from billing.services.save_catalog import SaveCatalog
+from billing.services.save_connection import SaveConnection
+from billing.services.set_auto_recharge import SetAutoRecharge
+from billing.services.upload_deck import UploadDeck
+
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a deployment decides.
+
+    Args:
+        public_url: Where clients reach the API, without a slash at the end.
+        cors_origins: Browsers' origins that are answered; ``*``: any.
+        cursor_key: Signs cursors.
+    """
+
+    public_url: str
+    cors_origins: frozenset[str]
+    token_rules: TokenRules
+    cursor_key: Callable[[], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Talktime:
+    """The ports, and the services over them."""
+
+    settings: Settings
+    book: Book
+    directory: Directory
+    catalogs: Catalogs
+    decks: Decks
+    connections: Connections
+    quarantine: Quarantine
+    gateways: Mapping[str, Gateway]
+    clock: Clock
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        return Cursors(self.settings.cursor_key)
+
+    @cached_property
+    def change_account(self) -> ChangeAccount:
+        return ChangeAccount(self.book, self.clock)
+
+    @cached_property
+    def collect_recharge(self) -> CollectRecharge:
+        return CollectRecharge(
+            book=self.book,
+            gateways=self.gateways,
+            clock=self.clock,
+            change_account=self.change_account,
+        )
+
+    @cached_property
+    def add_funding_source(self) -> AddFundingSource:
+        return AddFundingSource(self.change_account)
+
+    @cached_property
+    def set_auto_recharge(self) -> SetAutoRecharge:
+        return SetAutoRecharge(self.change_account)
+
+    @cached_property
+    def open_account(self) -> OpenAccount:
+        return OpenAccount(self.book, self.catalogs, self.clock)
+
+    @cached_property
+    def upload_deck(self) -> UploadDeck:
+        return UploadDeck(self.decks, self.clock)
+
+    @cached_property
+    def quote_usage(self) -> QuoteUsage:
+        return QuoteUsage(self.decks, self.clock)
+
+    @cached_property
+    def save_catalog(self) -> SaveCatalog:
+        return SaveCatalog(self.catalogs)
+
+    @cached_property
+    def save_connection(self) -> SaveConnection:
+        return SaveConnection(self.book, self.connections, self.clock)
+
+    @cached_property
+    def read_overview(self) -> ReadOverview:
+        return ReadOverview(self.book, self.catalogs, self.clock)
+
+    @cached_property
+    def list_usage(self) -> ListUsage:
+        return ListUsage(self.book)
+
+    @cached_property
+    def prove_ledger(self) -> ProveLedger:
+        return ProveLedger(self.book)
+
+    def first_account(self, tenant_id: str) -> AccountRef:
+        """The tenant's first account.
+
+        Raises:
+            NotFoundError: The tenant has none.
+        """
+        found = page = self.directory.accounts(tenant_id, None, _PAGE)
+        while len(page) == _PAGE:
+            page = self.directory.accounts(tenant_id, page[-1].account.account_id, _PAGE)
+            found = found + page
+        if not found:
+            raise NotFoundError(f"tenant {tenant_id!r} has no account")
+        return min(found, key=lambda listing: (listing.created_at, listing.account)).account
+
+    def terms_version(self) -> str:
+        """The terms an acceptance must name.
+
+        Raises:
+            RequestError: ``no_catalog``: nothing can be accepted before there is one.
+        """
+        try:
+            return self.catalogs.current().catalog.terms_version
+        except NotFoundError:
+            raise RequestError(
+                "no_catalog", "The operator has not uploaded a catalogue yet."
+            ) from None

@@ -1,0 +1,362 @@
+"""Who may call what: every endpoint of the table, with every kind of token."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from api.auth import Role
+from api.endpoint import Endpoint
+from api.routes import ENDPOINTS
+from builders import a_usage_event
+from integration.api.client import (
+    ACCEPTANCE,
+    ADMIN,
+    CATALOG,
+    DECK,
+    FIXED,
+    GLOBEX_ADMIN,
+    ISSUER,
+    OPERATOR,
+    RATES,
+    REAL_NOW,
+    RECHARGE,
+    SOURCE,
+    Reply,
+    Token,
+    a_tenant_body,
+    a_token,
+    seeded,
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request that succeeds, when the right one sends it."""
+
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+KEYED = {"Idempotency-Key": "sample"}
+FURTHER = {
+    "name": "Further",
+    "currency": "USD",
+    "time_zone": "UTC",
+    "plan": "growth",
+    "billing_day": 31,
+}
+CONNECTION = {"provider": "twilio", "secret": "0123456789abcdef"}
+
+SAMPLES = {
+    "get_health": Sample(),
+    "get_openapi": Sample(),
+    "get_docs": Sample(),
+    "get_catalog": Sample(),
+    "put_catalog": Sample(CATALOG, {"If-Match": '"1"'}),
+    "list_rate_decks": Sample(),
+    "put_rate_deck": Sample(RATES, {"Content-Type": "text/csv"}, {"currency": "USD"}),
+    "get_rate_deck": Sample(),
+    "list_rate_deck_versions": Sample(),
+    "quote_usage": Sample({"to": "+14155550100", "duration_seconds": 61}),
+    "list_tenants": Sample(),
+    "post_tenant": Sample(a_tenant_body("initech"), KEYED),
+    "get_tenant": Sample(),
+    "patch_tenant": Sample({"name": "Acme Inc."}, {"If-Match": '"1"'}),
+    "list_connections": Sample(),
+    "put_connection": Sample(CONNECTION, {"If-Match": '"1"'}),
+    "get_connection": Sample(),
+    "delete_connection": Sample(),
+    "list_quarantine": Sample(),
+    "list_accounts": Sample(),
+    "post_account": Sample(FURTHER, KEYED),
+    "get_account": Sample(),
+    "list_ledger_entries": Sample(),
+    "verify_ledger": Sample(),
+    "list_usage": Sample(),
+    "get_auto_recharge": Sample(),
+    "put_auto_recharge": Sample(FIXED),
+    "list_recharges": Sample(),
+    "post_recharge": Sample(RECHARGE, KEYED),
+    "get_operation": Sample(),
+    "list_funding_sources": Sample(),
+    "post_funding_source": Sample(SOURCE, KEYED),
+}
+
+GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.roles is not None]
+OF_ACCOUNTS = [endpoint for endpoint in ENDPOINTS if "{acct}" in endpoint.path]
+OF_TENANTS = [endpoint for endpoint in ENDPOINTS if endpoint.is_tenants]
+
+
+def named(endpoints: list[Endpoint]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("endpoint", endpoints, ids=lambda endpoint: endpoint.name)
+
+
+class Stage:
+    """A world with one of each thing, and an account of Acme's that Globex has no namesake of."""
+
+    def __init__(self) -> None:
+        self.world = seeded()
+        connected = self.world.call("PUT", "/v1/connections/twilio", CONNECTION, token=OPERATOR)
+        assert connected.status == 201
+        opened = self.world.call(
+            "POST", "/v1/accounts", FURTHER, token=ADMIN, headers={"Idempotency-Key": "further"}
+        )
+        self.acct = opened.body["account"]
+        path = f"/v1/accounts/{self.acct}"
+        key = {"Idempotency-Key": "stage"}
+        self.world.call("POST", f"{path}/funding-sources", SOURCE, token=ADMIN, headers=key)
+        paid = self.world.call("POST", f"{path}/recharges", RECHARGE, token=ADMIN, headers=key)
+        assert paid.status == 201
+        found = self.world.book._operations
+        self.operation = next(
+            id_ for ref, id_ in found if ref.account_id == self.acct and id_.startswith("op_")
+        )
+        self.etag = self.world.call("GET", f"{path}/auto-recharge", token=ADMIN).headers["etag"]
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        token: Token | None,
+        headers: Mapping[str, str] | None = None,
+        **parameters: str,
+    ) -> Reply:
+        sample = SAMPLES[endpoint.name]
+        given = {
+            "acct": self.acct,
+            "tenant": "acme",
+            "deck": DECK,
+            "conn": "twilio",
+            "id": self.operation,
+            **parameters,
+        }
+        path = endpoint.path.format(**given)
+        sent = {**sample.headers, **(headers or {})}
+        if endpoint.name == "put_auto_recharge":
+            sent["If-Match"] = self.etag
+        return self.world.call(
+            endpoint.method, path, sample.body, token=token, headers=sent, **sample.query
+        )
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+def test_every_endpoint_is_tried() -> None:
+    assert set(SAMPLES) == {endpoint.name for endpoint in ENDPOINTS}
+    assert len(ENDPOINTS) == len({(e.method, e.path) for e in ENDPOINTS})
+
+
+def test_only_what_tells_nothing_needs_no_token() -> None:
+    public = {endpoint.path for endpoint in ENDPOINTS if endpoint.roles is None}
+    assert public == {"/health", "/openapi.json", "/docs"}
+    assert all(endpoint.path.startswith("/v1/") for endpoint in GUARDED)
+
+
+INVALID = {
+    "no token": None,
+    "expired": OPERATOR.but(exp=str(int(REAL_NOW) - 1)),
+    "expires now": OPERATOR.but(exp=str(int(REAL_NOW))),
+    "no expiry": OPERATOR.but(exp=None),
+    "an expiry that is no number": OPERATOR.but(exp="NaN"),
+    "an endless expiry": OPERATOR.but(exp="Infinity"),
+    "another issuer": OPERATOR.but(iss="https://evil.example.com"),
+    "an issuer that begins alike": OPERATOR.but(iss=f"{ISSUER}.evil.example.com"),
+    "no issuer": OPERATOR.but(iss=None),
+    "another audience": OPERATOR.but(aud="another"),
+    "nobody": OPERATOR.but(sub=None),
+    "no scheme": Token(OPERATOR.claims, "e30.e30.c2ln"),
+    "another scheme": Token(OPERATOR.claims, "Basic e30.e30.c2ln"),
+    "no header": Token(OPERATOR.claims, None),
+    "no claims": Token({}),
+}
+
+
+@named(GUARDED)
+def test_an_invalid_token_is_refused_alike(stage: Stage, endpoint: Endpoint) -> None:
+    answers = {stage.send(endpoint, token).text for token in INVALID.values()}
+    assert len(answers) == 1
+    found = stage.send(endpoint, None)
+    assert (found.status, found.code) == (401, "unauthorized")
+    assert found.headers["www-authenticate"] == "Bearer"
+
+
+@named(GUARDED)
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_does_what_its_endpoint_declares(
+    stage: Stage, endpoint: Endpoint, role: Role
+) -> None:
+    assert endpoint.roles is not None
+    is_operator = role is Role.OPERATOR
+    token = a_token(role.value, None if is_operator else "acme")
+    named_tenant = {"Talktime-Tenant": "acme"} if is_operator and endpoint.is_tenants else {}
+    found = stage.send(endpoint, token, named_tenant)
+    if role in endpoint.roles:
+        assert found.status in endpoint.answers, found.text
+    else:
+        assert (found.status, found.code) == (403, "forbidden")
+
+
+@named(GUARDED)
+@pytest.mark.parametrize("roles", ["", "[]", "[admin root]", "OPERATOR", "operators"])
+def test_an_unknown_role_does_nothing(stage: Stage, endpoint: Endpoint, roles: str) -> None:
+    assert stage.send(endpoint, ADMIN.but(roles=roles)).code == "forbidden"
+
+
+def test_roles_and_tenant_may_come_as_cognito_has_them(stage: Stage) -> None:
+    claims = {
+        "roles": None,
+        "tenant_id": None,
+        "cognito:groups": "[billing-admin portal]",
+        "custom:tenant_id": "acme",
+        "aud": None,
+        "client_id": "talktime",
+    }
+    found = stage.world.call("GET", "/v1/accounts", token=ADMIN.but(**claims))
+    assert found.status == 200
+
+
+@named(OF_TENANTS)
+def test_an_operator_names_the_tenant(stage: Stage, endpoint: Endpoint) -> None:
+    assert stage.send(endpoint, OPERATOR).code == "tenant_required"
+    named_tenant = {"Talktime-Tenant": "acme"}
+    assert stage.send(endpoint, OPERATOR, named_tenant).status in endpoint.answers
+
+
+@named(OF_TENANTS)
+@pytest.mark.parametrize("tenant", ["acme", "globex", "nowhere", ""])
+def test_nobody_else_names_one(stage: Stage, endpoint: Endpoint, tenant: str) -> None:
+    found = stage.send(endpoint, ADMIN, {"Talktime-Tenant": tenant})
+    assert (found.status, found.code) == (403, "forbidden")
+
+
+@named(OF_TENANTS)
+def test_a_token_without_a_tenant_sees_none(stage: Stage, endpoint: Endpoint) -> None:
+    assert stage.send(endpoint, ADMIN.but(tenant_id=None)).code == "forbidden"
+
+
+@named(OF_ACCOUNTS)
+def test_anothers_account_looks_like_none(stage: Stage, endpoint: Endpoint) -> None:
+    before = stage.world.book._accounts.copy()
+    anothers = stage.send(endpoint, GLOBEX_ADMIN)
+    nobodys = stage.send(endpoint, GLOBEX_ADMIN, acct="nobodys")
+    assert anothers.status == 404
+    assert (anothers.text, anothers.headers) == (nobodys.text, nobodys.headers)
+    assert stage.world.book._accounts == before
+
+
+def test_anothers_operation_looks_like_none(stage: Stage) -> None:
+    (endpoint,) = (e for e in ENDPOINTS if e.name == "get_operation")
+    anothers = stage.send(endpoint, GLOBEX_ADMIN, acct="main")
+    nobodys = stage.send(endpoint, GLOBEX_ADMIN, acct="main", id="op_" + "0" * 40)
+    assert (anothers.status, anothers.text) == (404, nobodys.text)
+    assert stage.send(endpoint, ADMIN, acct="main").status == 404
+
+
+@pytest.mark.parametrize("name", ["main/recharge/1/settle", "settle", "op_", "open"])
+def test_the_systems_own_operations_are_not_shown(stage: Stage, name: str) -> None:
+    path = f"/v1/accounts/{stage.acct}/operations/{name}"
+    assert stage.world.call("GET", path, token=ADMIN).status == 404
+
+
+def test_lists_hold_the_tenants_own_alone(stage: Stage) -> None:
+    for tenant, token in (("acme", ADMIN), ("globex", GLOBEX_ADMIN)):
+        found = stage.world.call("GET", "/v1/accounts", token=token)
+        names = {row["name"] for row in found.body["data"]}
+        assert names == ({"Acme", "Further"} if tenant == "acme" else {"Globex"})
+
+
+def test_anothers_cursor_is_refused(stage: Stage) -> None:
+    found = stage.world.call("GET", "/v1/accounts", token=ADMIN, limit="1")
+    cursor = found.body["next_cursor"]
+    again = stage.world.call("GET", "/v1/accounts", token=GLOBEX_ADMIN, limit="1", cursor=cursor)
+    assert (again.status, again.code) == (400, "invalid_cursor")
+
+
+def test_the_same_key_of_two_tenants_is_two_operations(stage: Stage) -> None:
+    sources = [
+        stage.world.call(
+            "POST",
+            "/v1/accounts/main/funding-sources",
+            SOURCE,
+            token=token,
+            headers={"Idempotency-Key": "shared"},
+        )
+        for token in (ADMIN, GLOBEX_ADMIN)
+    ]
+    assert [found.status for found in sources] == [201, 201]
+    assert all("idempotency-replayed" not in found.headers for found in sources)
+    assert sources[0].body["source"] != sources[1].body["source"]
+
+
+RESPONSE_FIELDS = {
+    "balance": {"amount": "1000000.00", "currency": "USD"},
+    "wallet_micros": 10**12,
+    "state": "succeeded",
+    "tenant_id": "globex",
+    "tenant_override": "globex",
+    "account_id": "main",
+    "version": 7,
+    "is_default": True,
+    "created_at": "2020-01-01T00:00:00Z",
+    "payment_id": "pay_1",
+}
+
+
+@named([endpoint for endpoint in ENDPOINTS if endpoint.body is not None])
+@pytest.mark.parametrize("name", RESPONSE_FIELDS)
+def test_nobody_assigns_what_is_not_asked_for(stage: Stage, endpoint: Endpoint, name: str) -> None:
+    assert endpoint.body is not None
+    sample = SAMPLES[endpoint.name]
+    body = {**sample.body, name: RESPONSE_FIELDS[name]}
+    headers = {**sample.headers, "If-Match": stage.etag, "Talktime-Tenant": "acme"}
+    before = stage.world.book._accounts.copy()
+    path = endpoint.path.format(acct=stage.acct, tenant="acme", deck=DECK, conn="twilio")
+    found = stage.world.call(endpoint.method, path, body, token=OPERATOR, headers=headers)
+    assert found.status == 422
+    assert f"/{name}" in [error["pointer"] for error in found.body["errors"]]
+    assert stage.world.book._accounts == before
+
+
+MONEY = ("balance", "spent", "average_daily_spend", "runway_days", "recharge", "rate_deck")
+
+
+def test_a_member_sees_quotas_and_no_money(stage: Stage) -> None:
+    stage.world.post_usage(next(iter(stage.world.book.account_refs())), a_usage_event(1))
+    member = a_token("member", "acme")
+    whole = stage.world.call("GET", "/v1/accounts/default", token=ADMIN)
+    found = stage.world.call("GET", "/v1/accounts/default", token=member)
+    assert set(whole.body) - set(found.body) == set(MONEY)
+    assert found.body["quotas"] == whole.body["quotas"]
+    assert "amount" not in found.text
+
+
+def test_an_acceptance_is_no_persons_to_skip(stage: Stage) -> None:
+    for endpoint in ENDPOINTS:
+        if endpoint.body is None or "acceptance" not in endpoint.body.model_fields:
+            continue
+        sample = SAMPLES[endpoint.name]
+        bodies = [
+            {name: value for name, value in sample.body.items() if name != "acceptance"},
+            {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": False}},
+            {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": "true"}},
+            {**sample.body, "acceptance": {**ACCEPTANCE, "terms_version": "old"}},
+            {**sample.body, "acceptance": {**ACCEPTANCE, "first_name": " "}},
+            {**sample.body, "acceptance": {"accepted": True}},
+            {**sample.body, "acceptance": None},
+        ]
+        before = stage.world.book._accounts.copy()
+        for number, body in enumerate(bodies):
+            headers = {"Idempotency-Key": f"a-{number}", "If-Match": stage.etag}
+            path = endpoint.path.format(acct=stage.acct)
+            found = stage.world.call(endpoint.method, path, body, token=ADMIN, headers=headers)
+            assert (found.status, found.code) == (422, "acceptance_required"), body
+        assert stage.world.book._accounts == before
+        service = a_token("service", "acme")
+        headers = {"Idempotency-Key": "machine", "If-Match": stage.etag}
+        found = stage.world.call(endpoint.method, path, bodies[0], token=service, headers=headers)
+        assert found.status in endpoint.answers
