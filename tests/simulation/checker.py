@@ -1,0 +1,153 @@
+"""What must hold of the whole world, after every operation and at the end."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+
+from billing.adapters.gateways.sandbox import SandboxCharge
+from billing.domain.account import AccountRef
+from billing.domain.canonical import Json
+from billing.domain.ledger import EntryKind, LedgerEntry
+from billing.domain.money import minor_unit_micros
+from billing.domain.recharge import is_wanted
+from billing.domain.records import RechargeState
+from billing.domain.usage import CallKey
+from simulation.account_checker import EVERYTHING, AccountChecker
+from simulation.errors import require
+from simulation.people import Wish
+from simulation.reports import Content, Report
+from simulation.tenants import SITES, TENANT_OF, Site
+from simulation.world import World
+
+REASONS = {
+    "account_not_mapped",
+    "conflicting_report",
+    "destination_not_rated",
+    "invalid_usage",
+    "no_rate_deck",
+}
+"""Why usage may wait for a person."""
+
+
+class Checker:
+    """Checks the whole world; the payment gateway's own book is the other side of the ledger."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._accounts = [AccountChecker(site, world) for site in SITES]
+        self._billed: dict[tuple[str, CallKey], AccountRef] = {}
+        self._credits: dict[tuple[str, str, str], LedgerEntry] = {}
+        self._compared = (0, 0)
+
+    def check_step(self) -> None:
+        """
+        Raises:
+            InvariantError: Something does not hold.
+        """
+        require(not self._world.surprises, *self._world.surprises)
+        for site, checker in zip(SITES, self._accounts, strict=True):
+            for entry in checker.check():
+                self._note(site.ref, entry)
+        self._compare_with_gateway()
+
+    def check_end(
+        self, reports: Sequence[Report], wishes: Sequence[Wish], answers: Mapping[str, Json]
+    ) -> None:
+        """What must hold once everything has come to rest."""
+        self._compare_with_gateway(at_rest=True)
+        for checker in self._accounts:
+            checker.check_end()
+        self._check_recharges()
+        self._check_reports(reports)
+        for wish in wishes:
+            self._check_wish(wish, answers[wish.key])
+
+    def is_at_rest(self, site: Site) -> bool:
+        """Nothing is open, wanted, or overdue."""
+        account = self._world.book.account(site.ref)
+        return (
+            account.recharging.open is None
+            and not is_wanted(account)
+            and account.period.end_at > self._world.clock.true_now
+        )
+
+    def _note(self, ref: AccountRef, entry: LedgerEntry) -> None:
+        for key in entry.usage.calls:
+            before = self._billed.setdefault((ref.tenant_id, key), ref)
+            require(before is ref, f"{key} is billed to {before} and to {ref}")
+        if entry.kind is EntryKind.RECHARGE:
+            _, _, ordinal, _ = entry.cause.split("/")
+            saga = (ref.tenant_id, ref.account_id, ordinal)
+            require(saga not in self._credits, f"recharge {saga} is credited twice")
+            self._credits[saga] = entry
+
+    def _compare_with_gateway(self, *, at_rest: bool = False) -> None:
+        captured = self._world.gateway.captured()
+        compared = (len(captured), len(self._credits))
+        if compared == self._compared and not at_rest:
+            return
+        self._compared = compared
+        charges: dict[tuple[str, str, str], SandboxCharge] = {}
+        for charge in captured:
+            saga = (
+                charge.metadata["tenant"],
+                charge.metadata["account"],
+                charge.metadata["recharge"],
+            )
+            require(saga not in charges, f"recharge {saga} was charged twice")
+            charges[saga] = charge
+        for saga, entry in self._credits.items():
+            require(saga in charges, f"{entry} credits what was never charged")
+            charge = charges[saga]
+            paid = charge.amount_minor * minor_unit_micros(charge.currency)
+            require(
+                (paid, charge.currency) == (entry.amount_micros, entry.currency),
+                f"{charge} was credited as {entry}",
+            )
+        credited = {payment.payment_id for payment in self._world.book.payments()}
+        expected = {charges[saga].payment_id for saga in self._credits}
+        require(credited == expected, f"payments differ: {credited ^ expected}")
+        if at_rest:
+            missing = [saga for saga in charges if saga not in self._credits]
+            require(not missing, f"charged and never credited: {missing}")
+
+    def _check_recharges(self) -> None:
+        for site in SITES:
+            account = self._world.book.account(site.ref)
+            recharges = self._world.book.recharges(site.ref, None, EVERYTHING)
+            ordinals = [recharge.ordinal for recharge in recharges]
+            expected = list(range(account.recharging.ordinal, 0, -1))
+            require(ordinals == expected, f"{site.ref} has recharges {ordinals}")
+            for recharge in recharges:
+                saga = (site.ref.tenant_id, site.ref.account_id, str(recharge.ordinal))
+                state = RechargeState.SUCCEEDED if saga in self._credits else RechargeState.FAILED
+                require(recharge.state is state, f"{recharge} should be {state}")
+
+    def _check_reports(self, reports: Sequence[Report]) -> None:
+        """Every report is in the book as it was told, or waits for a person with a reason."""
+        parked: dict[tuple[object, ...], list[str]] = {}
+        for waiting in self._world.quarantine.parked(None, EVERYTHING):
+            require(waiting.reason in REASONS, f"parked for {waiting.reason}")
+            event = waiting.event
+            content = (event["unit"], event["direction"], event["to"], event["quantity"])
+            name = (event["provider_account"], event["call_id"], *content)
+            parked.setdefault((TENANT_OF[waiting.connection_id], *name), []).append(waiting.reason)
+        for report in reports:
+            call = self._world.book.calls(report.tenant_id, [report.key]).get(report.key)
+            name = (report.subaccount, report.call_id, *astuple(report.content))
+            reasons = parked.get((report.tenant_id, *name), [])
+            is_recorded = call is not None and Content.of(call.event) == report.content
+            require(is_recorded or bool(reasons), f"{report} is neither recorded nor parked")
+            if call is not None:
+                require((report.tenant_id, report.key) in self._billed, f"{call} is in no entry")
+
+    def _check_wish(self, wish: Wish, answer: Json) -> None:
+        assert isinstance(answer, Mapping), answer
+        ordinal = answer["recharge"]
+        assert isinstance(ordinal, int)
+        recharge = self._world.book.recharge(wish.site.ref, ordinal)
+        require(recharge.reason == "requested", f"{wish} was answered with {recharge}")
+        require(recharge.amount_micros == wish.amount_micros, f"{wish} got {recharge}")
+        require(answer["state"] == recharge.state, f"{wish} was told {answer}, not {recharge}")
+        audited = self._world.book.audit_records(wish.site.ref)
+        records = [record for record in audited if record.operation_id == wish.operation_id]
+        require(len(records) == 1, f"{wish} has {len(records)} audit records")

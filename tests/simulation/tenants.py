@@ -1,0 +1,123 @@
+"""Who lives in the world: two tenants, three accounts, and what they were sold."""
+
+from dataclasses import dataclass
+
+from billing.domain.account import AccountRef, RechargePolicy
+from billing.domain.catalog import Plan
+from billing.domain.grants import RecurringGrant
+from billing.domain.records import Acceptance
+from billing.domain.units import Unit
+
+PUBLIC_URL = "https://billing.example.com"
+PREFIXES = ("1", "44", "49")
+UNRATED = "+9990001"
+MAJOR = 1_000_000
+
+PLANS = (
+    Plan(
+        "rolling",
+        "Minutes and messages, unused minutes roll over",
+        (
+            RecurringGrant("voice", Unit.VOICE_SECONDS, 1_800, rollover_limit=600),
+            RecurringGrant("sms", Unit.MESSAGES, 10, rollover_limit=10),
+        ),
+    ),
+    Plan("plain", "Minutes", (RecurringGrant("voice", Unit.VOICE_SECONDS, 1_800),)),
+    Plan(
+        "split",
+        "Two kinds of minutes",
+        (
+            RecurringGrant("weekly", Unit.VOICE_SECONDS, 900, priority=50),
+            RecurringGrant("voice", Unit.VOICE_SECONDS, 900, rollover_limit=300),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """The one price of a deck, in words the checker can do its own arithmetic with."""
+
+    second_micros: int
+    message_micros: int
+    connect_fee_micros: int
+    first_increment_seconds: int
+    next_increment_seconds: int
+
+    def as_csv(self) -> str:
+        fee, message = _decimal(self.connect_fee_micros), _decimal(self.message_micros)
+        minute = _decimal(60 * self.second_micros)
+        increments = f"{self.first_increment_seconds},{self.next_increment_seconds}"
+        prefixes = " ".join(PREFIXES)
+        return (
+            "unit,direction,prefix,destination,rate,connect_fee,"
+            "first_increment_seconds,next_increment_seconds\n"
+            f"voice,any,{prefixes},Anywhere,{minute},{fee},{increments}\n"
+            f"message,any,{prefixes},Anywhere,{message},0,,\n"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One account, and what it was opened with.
+
+    Args:
+        base_micros: A small payment in its currency; policies are multiples of it.
+    """
+
+    ref: AccountRef
+    currency: str
+    time_zone: str
+    billing_day: int
+    plan_id: str
+    tariff: Tariff
+    base_micros: int
+    policy: RechargePolicy
+
+    @property
+    def deck_id(self) -> str:
+        return f"deck-{self.currency}"
+
+
+SITES = (
+    Site(
+        AccountRef("acme", "east"),
+        "USD",
+        "America/New_York",
+        31,
+        "rolling",
+        Tariff(20_000, 7_500, 0, 60, 60),
+        5 * MAJOR,
+        RechargePolicy("fixed", threshold_micros=10 * MAJOR, amount_micros=20 * MAJOR),
+    ),
+    Site(
+        AccountRef("acme", "far-east"),
+        "JPY",
+        "Asia/Tokyo",
+        1,
+        "plain",
+        Tariff(2_250_000, 900_001, 0, 30, 6),
+        500 * MAJOR,
+        RechargePolicy("target", threshold_micros=1_000 * MAJOR, target_micros=5_000 * MAJOR),
+    ),
+    Site(
+        AccountRef("globex", "main"),
+        "EUR",
+        "Europe/Berlin",
+        15,
+        "split",
+        Tariff(18_000, 60_000, 50_000, 1, 1),
+        5 * MAJOR,
+        RechargePolicy("off"),
+    ),
+)
+
+SUBACCOUNTS = {"AC-east": SITES[0].ref, "AC-far-east": SITES[1].ref}
+SECRETS = {"acme-twilio": "acme-secret", "globex-twilio": "globex-secret"}
+TENANT_OF = {"acme-twilio": "acme", "globex-twilio": "globex"}
+
+ACCEPTANCE = Acceptance("Ann", "Ames", "2026-01")
+
+
+def _decimal(micros: int) -> str:
+    return f"{micros // MAJOR}.{micros % MAJOR:06d}"

@@ -1,0 +1,188 @@
+"""A simulation that finds nothing proves nothing, unless it finds what was put there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+import usage_ingest.post
+from billing.adapters.queues import SqsUsageQueue
+from billing.domain import collecting, posting
+from billing.domain.account import Account, AccountRef
+from billing.domain.change import Change
+from billing.domain.errors import PaymentUnknownError
+from billing.domain.grants import Burn, Grant, burn
+from billing.domain.recharge import TimerChange, idempotency_key, level
+from billing.domain.records import Recharge
+from billing.domain.units import Unit
+from billing.domain.usage import UsageEvent
+from billing.ports import Captured, Connection, Declined
+from billing.services import collect_recharge
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.post_usage import PostUsage
+from fakes.book import InMemoryBook
+from simulation.errors import InvariantError
+from simulation.operations import Simulation
+from simulation.tenants import SITES
+
+SEEDS = (1, 2, 3, 4)
+OPERATIONS = 800
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def _entry_dropped(patch: pytest.MonkeyPatch) -> None:
+    apply = InMemoryBook._apply
+    commits = count(1)
+
+    def broken(self: InMemoryBook, change: Change) -> None:
+        apply(self, change)
+        if change.entries and next(commits) == 50:
+            self._entries[change.after.ref].pop()
+
+    patch.setattr(InMemoryBook, "_apply", broken)
+
+
+def _settled_twice(patch: pytest.MonkeyPatch) -> None:
+    def stays_open(account: Account) -> Account:
+        return replace(account, recharging=replace(account.recharging, declines=0))
+
+    patch.setattr(collecting, "close_succeeded", stays_open)
+    patch.setattr(InMemoryBook, "_refuse_recorded_operation", _nothing)
+    patch.setattr(InMemoryBook, "_refuse_credited_payments", _nothing)
+
+
+def _new_key_for_every_try(patch: pytest.MonkeyPatch) -> None:
+    derived = idempotency_key
+    tries = count(1)
+
+    def broken(account: Account, ordinal: int) -> str:
+        return f"{derived(account, ordinal)}/{next(tries)}"
+
+    patch.setattr(collect_recharge, "idempotency_key", broken)
+
+
+def _key_used_for_ever(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(collect_recharge, "KEY_KEPT", timedelta(days=365))
+
+
+def _silence_taken_for_a_decline(patch: pytest.MonkeyPatch) -> None:
+    ask = CollectRecharge._ask
+
+    def broken(self: CollectRecharge, account: Account, asked: Recharge) -> Captured | Declined:
+        try:
+            return ask(self, account, asked)
+        except PaymentUnknownError:
+            return Declined("timeout")
+
+    patch.setattr(CollectRecharge, "_ask", broken)
+
+
+def _crash_survived(patch: pytest.MonkeyPatch) -> None:
+    settle = CollectRecharge._settle
+
+    def broken(self: CollectRecharge, *arguments: Any) -> None:
+        try:
+            settle(self, *arguments)
+        except BaseException:  # noqa: BLE001  # the fault to be found
+            return
+
+    patch.setattr(CollectRecharge, "_settle", broken)
+
+
+def _call_billed_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(InMemoryBook, "_refuse_recorded_calls", _nothing)
+    patch.setattr(PostUsage, "_recorded", lambda *_arguments: ())
+
+
+def _update_lost(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(InMemoryBook, "_refuse_stale", _nothing)
+
+
+def _failure_not_named(patch: pytest.MonkeyPatch) -> None:
+    handle = usage_ingest.post.handle
+
+    def broken(event: dict[str, Any], post_usage: PostUsage) -> dict[str, Any]:
+        handle(event, post_usage)
+        return {"batchItemFailures": []}
+
+    patch.setattr(usage_ingest.post, "handle", broken)
+
+
+def _answered_before_durable(patch: pytest.MonkeyPatch) -> None:
+    send = SqsUsageQueue.send
+
+    def broken(self: SqsUsageQueue, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
+        try:
+            send(self, ref, events)
+        except ConnectionError:
+            return
+
+    patch.setattr(SqsUsageQueue, "send", broken)
+
+
+def _minutes_not_taken(patch: pytest.MonkeyPatch) -> None:
+    def broken(grants: tuple[Grant, ...], unit: Unit, quantity: int, at: datetime) -> Burn:
+        return replace(burn(grants, unit, quantity, at), grants=grants)
+
+    patch.setattr(posting, "burn", broken)
+
+
+def _other_tenant_billed(patch: pytest.MonkeyPatch) -> None:
+    def broken(self: Connection, provider_account: str) -> AccountRef | None:
+        return SITES[0].ref if provider_account == "AC-east" else self.account
+
+    patch.setattr(Connection, "account_for", broken)
+
+
+def _timer_forgotten(patch: pytest.MonkeyPatch) -> None:
+    def broken(account: Account, now: datetime) -> TimerChange:
+        return replace(level(account, now), timers_set=())
+
+    patch.setattr(posting, "level", broken)
+
+
+def _nothing(*_arguments: object) -> None:
+    return
+
+
+@pytest.mark.parametrize(
+    ("put_in", "found_as"),
+    [
+        pytest.param(_entry_dropped, "the ledger ends at", id="a ledger entry is dropped"),
+        pytest.param(_settled_twice, "credited twice|no rest", id="a settlement is applied twice"),
+        pytest.param(_new_key_for_every_try, "charged twice", id="every try has a new key"),
+        pytest.param(_key_used_for_ever, "charged twice", id="a forgotten key is used again"),
+        pytest.param(
+            _silence_taken_for_a_decline,
+            "should be|never credited",
+            id="a gateway that does not answer has declined",
+        ),
+        pytest.param(_crash_survived, "outlived its own crash", id="a worker survives its crash"),
+        pytest.param(
+            _call_billed_again, "billed twice|another entry", id="a repeated call is billed again"
+        ),
+        pytest.param(_update_lost, ".", id="the version is not checked"),
+        pytest.param(_failure_not_named, "neither recorded", id="a failed message is not named"),
+        pytest.param(
+            _answered_before_durable, "neither recorded", id="a callback is answered too early"
+        ),
+        pytest.param(_minutes_not_taken, "holds", id="burned minutes are not taken"),
+        pytest.param(_other_tenant_billed, "is billed to", id="another tenant is billed"),
+        pytest.param(_timer_forgotten, "needed", id="a recharge timer is forgotten"),
+    ],
+)
+def test_what_is_put_in_is_found(
+    put_in: Patch, found_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_in(monkeypatch)
+    with pytest.raises(InvariantError, match=found_as):
+        _run_every_seed()
+
+
+def _run_every_seed() -> None:
+    for seed in SEEDS:
+        Simulation(seed).run(OPERATIONS)

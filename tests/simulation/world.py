@@ -1,0 +1,226 @@
+"""The world: two tenants with three accounts, the real services, and everything they call."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, cast
+
+from billing.adapters.gateways.sandbox import SUCCEEDS
+from billing.adapters.queues import QueueError, SqsUsageQueue, SqsWorkQueue
+from billing.adapters.telephony.registry import PROVIDERS
+from billing.domain.account import AccountRef, RechargePolicy
+from billing.domain.catalog import make_catalog
+from billing.domain.decks import deck_digest, parse_deck, serialise_deck
+from billing.domain.errors import (
+    BookBusyError,
+    IdConflictError,
+    PaymentUnknownError,
+    RechargeInProgressError,
+)
+from billing.domain.records import AuditRecord
+from billing.ports import (
+    AlreadyRecordedError,
+    Book,
+    Connection,
+    Connections,
+    Decks,
+    DeckVersion,
+    Gateway,
+    Quarantine,
+    Timers,
+)
+from billing.services.add_funding_source import AddFundingSource, NewSource
+from billing.services.change_account import ChangeAccount
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.open_account import NewAccount, OpenAccount
+from billing.services.post_usage import PostUsage
+from billing.services.roll_period import RollPeriod
+from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
+from billing.services.sweep_timers import SweepTimers
+from billing.services.take_usage import TakeUsage
+from fakes.book import InMemoryBook
+from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
+from simulation.faults import Faults, Perilous, SkewedClock, Watched
+from simulation.gateway import FickleGateway
+from simulation.queues import SimulatedFifo
+from simulation.tenants import ACCEPTANCE, PLANS, SECRETS, SITES, SUBACCOUNTS, Site
+from simulation.timers import LaggingTimers
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+STARTS = (
+    # An account in New York that bills on the 31st has a first period of a few hours here.
+    datetime(2026, 1, 31, 1, 0, 30, tzinfo=UTC),
+    datetime(2026, 2, 26, 22, tzinfo=UTC),
+    datetime(2026, 10, 24, 12, tzinfo=UTC),
+    datetime(2027, 12, 30, 23, 30, tzinfo=UTC),
+)
+"""Around month ends, a leap February, and nights whose clocks change."""
+
+
+class World:
+    """Everything there is; what services call goes through ``Perilous``, the checker's view not."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.history: list[str] = []
+        self.surprises: list[str] = []
+        # How many workers have been interrupted by the one that is at work.
+        self.depth = 0
+        self.faults = Faults(self.random, self.history)
+        start = self.random.choice(STARTS)
+        self.clock = SkewedClock(start, self.random, self.faults)
+        self.book = InMemoryBook()
+        self.quarantine = InMemoryQuarantine()
+        self.connections = InMemoryConnections()
+        self.gateway = FickleGateway(self.clock, self.random)
+        self.usage_queue = SimulatedFifo("usage", self.clock, self.faults)
+        self.recharge_queue = SimulatedFifo("recharge", self.clock, self.faults)
+        self.roll_queue = SimulatedFifo("roll", self.clock, self.faults)
+        self._decks = InMemoryDecks()
+        self.decks_effective_at = start - timedelta(days=30)
+        self._assemble()
+        self._settle_in()
+
+    def _assemble(self) -> None:
+        book = cast(Book, Perilous("book", self.book, self.faults))
+        quarantine = cast(Quarantine, Perilous("quarantine", self.quarantine, self.faults))
+        decks = cast(Decks, Perilous("decks", self._decks, self.faults))
+        connections = cast(Connections, Perilous("connections", self.connections, self.faults))
+        gateway = cast(Gateway, Perilous("gateway", self.gateway, self.faults))
+        lagging = LaggingTimers(self.book, self.book.account_refs, self.random, self.faults)
+        timers = cast(Timers, Perilous("timers", lagging, self.faults))
+        change_account = ChangeAccount(book, self.clock, sleep=lambda _seconds: None)
+        retried = (ConnectionError, BookBusyError)
+        post_usage = PostUsage(
+            book=book,
+            decks=decks,
+            quarantine=quarantine,
+            clock=self.clock,
+            change_account=change_account,
+        )
+        self.post_usage = cast(PostUsage, self._watched(post_usage, *retried))
+        take_usage = TakeUsage(
+            connections=connections,
+            quarantine=quarantine,
+            queue=SqsUsageQueue("usage", self._sqs(self.usage_queue)),
+            clock=self.clock,
+            providers=PROVIDERS,
+        )
+        self.take_usage = cast(TakeUsage, self._watched(take_usage, ConnectionError))
+        collect = CollectRecharge(
+            book=book,
+            gateways={gateway.name: gateway},
+            clock=self.clock,
+            change_account=change_account,
+        )
+        unknown = (*retried, PaymentUnknownError)
+        self.collect_recharge = cast(CollectRecharge, self._watched(collect, *unknown))
+        answered = (AlreadyRecordedError, IdConflictError, RechargeInProgressError)
+        self.request_recharge = cast(CollectRecharge, self._watched(collect, *unknown, *answered))
+        self.roll_period = cast(RollPeriod, self._watched(RollPeriod(change_account), *retried))
+        self.set_auto_recharge = cast(
+            SetAutoRecharge,
+            self._watched(SetAutoRecharge(change_account), *retried, StalePolicyError),
+        )
+        self.recharge_sweep = self._sweep(timers, self.recharge_queue)
+        self.roll_sweep = self._sweep(timers, self.roll_queue)
+
+    def _sqs(self, queue: SimulatedFifo) -> "SQSClient":
+        return cast("SQSClient", Perilous("queue", queue, self.faults))
+
+    def _sweep(self, timers: Timers, queue: SimulatedFifo) -> SweepTimers:
+        sweep = SweepTimers(timers, SqsWorkQueue(queue.name, self._sqs(queue)), self.clock)
+        return cast(SweepTimers, self._watched(sweep, ConnectionError, QueueError))
+
+    def _watched(self, service: object, *expected: type[Exception]) -> Watched:
+        return Watched(service, expected, self.surprises)
+
+    def _settle_in(self) -> None:
+        """Opens the accounts with real services, before anything goes wrong."""
+        catalogs = InMemoryCatalogs()
+        catalogs.save(make_catalog("2026-01", PLANS), 0)
+        open_account = OpenAccount(self.book, catalogs, self.clock)
+        known: set[str] = set()
+        for site in SITES:
+            self._store_deck(site)
+            tenant_id = site.ref.tenant_id
+            open_account.open(
+                NewAccount(
+                    ref=site.ref,
+                    name=site.ref.account_id,
+                    currency=site.currency,
+                    time_zone=site.time_zone,
+                    billing_day=site.billing_day,
+                    plan_id=site.plan_id,
+                    rate_deck=site.deck_id,
+                ),
+                f"open/{site.ref.account_id}",
+                "opened",
+                None if tenant_id in known else tenant_id.title(),
+            )
+            known.add(tenant_id)
+            self._prepare_recharge(site)
+        self._connect("acme-twilio", None, SUBACCOUNTS)
+        self._connect("globex-twilio", SITES[2].ref, {})
+
+    def _prepare_recharge(self, site: Site) -> None:
+        AddFundingSource(ChangeAccount(self.book, self.clock)).add(
+            site.ref,
+            NewSource("card", self.gateway.name, SUCCEEDS, "Visa 4242"),
+            operation_id=f"source/{site.ref.account_id}",
+            body_hash="card",
+            audit=self.audit(site.ref, f"source/{site.ref.account_id}", "funding_source.add"),
+        )
+        self.set_auto_recharge.set(
+            site.ref,
+            site.policy,
+            seen_etag=policy_etag(RechargePolicy()),
+            actor="ann",
+            acceptance=ACCEPTANCE,
+        )
+
+    def _store_deck(self, site: Site) -> None:
+        table = parse_deck(site.tariff.as_csv())
+        body = serialise_deck(table)
+        version = DeckVersion(
+            deck_id=site.deck_id,
+            version=1,
+            currency=site.currency,
+            effective_at=self.decks_effective_at,
+            rounding="up",
+            decimals=6,
+            digest=deck_digest(body),
+            rates=len(table),
+            uploaded_at=self.decks_effective_at,
+        )
+        self._decks.store(version, body)
+
+    def _connect(
+        self, connection_id: str, account: AccountRef | None, accounts: Mapping[str, AccountRef]
+    ) -> None:
+        self.connections.save(
+            Connection(
+                connection_id=connection_id,
+                provider="twilio",
+                secrets=(SECRETS[connection_id],),
+                account=account,
+                accounts=accounts,
+                version=1,
+                updated_at=self.clock.now(),
+            ),
+            0,
+        )
+
+    def audit(self, ref: AccountRef, operation_id: str, action: str) -> AuditRecord:
+        return AuditRecord(
+            account=ref,
+            operation_id=operation_id,
+            actor="ann",
+            action=action,
+            acceptance=ACCEPTANCE,
+            before={},
+            after={},
+            at=self.clock.now(),
+        )
