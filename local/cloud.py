@@ -139,7 +139,12 @@ class LocalCloud:
         raise CloudError(f"The local cloud did not start; {self.log_file} ends with:\n{log}")
 
     def stop(self) -> None:
-        """Stop in order: everything is written down first."""
+        """Stop for good; what a temporary cloud kept goes with it."""
+        self.halt()
+        self._cleanup.close()
+
+    def halt(self) -> None:
+        """Stop in order: everything is written down first, and is there at the next start."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.terminate()
@@ -150,7 +155,6 @@ class LocalCloud:
                 process.wait()
         if process is not None and process.stdin is not None:
             process.stdin.close()
-        self._cleanup.close()
 
     def kill(self) -> None:
         """Pull the plug, as a power cut would: for tests of what survives."""

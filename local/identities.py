@@ -77,7 +77,5 @@ def create(cognito: Any, pool: str, person: Person) -> None:
     cognito.admin_add_user_to_group(UserPoolId=pool, Username=person.email, GroupName=person.role)
 
 
-def tokens(
-    client: ClientFactory, outputs: Outputs, acme_id: str, globex_id: str
-) -> Tokens:
+def tokens(client: ClientFactory, outputs: Outputs, acme_id: str, globex_id: str) -> Tokens:
     return {person.name: sign_in(client, outputs, person) for person in people(acme_id, globex_id)}
