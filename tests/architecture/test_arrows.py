@@ -152,9 +152,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_an_entry_point_loads_only_what_it_uses(
-    loaded: dict[str, set[str]], handler: str
-) -> None:
+def test_an_entry_point_loads_only_what_it_uses(loaded: dict[str, set[str]], handler: str) -> None:
     assert not loaded[handler] & FORBIDDEN[handler]
 
 
