@@ -1,18 +1,10 @@
-"""The beds as fixtures. The local cloud starts once, for whoever asks for it first."""
+"""The beds as fixtures."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from contract.beds import Bed, in_cloud, in_memory, in_moto
-
-
-@pytest.fixture(scope="session")
-def cloud_endpoint() -> Iterator[str]:
-    from local.cloud import LocalCloud
-
-    with LocalCloud.temporary() as cloud:
-        yield cloud.endpoint
 
 
 @pytest.fixture
@@ -26,5 +18,5 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
             yield bed
     else:
         assert where == "cloud", where
-        with in_cloud(request.getfixturevalue("cloud_endpoint")) as bed:
+        with in_cloud(request.getfixturevalue("cloud").endpoint) as bed:
             yield bed

@@ -1,6 +1,5 @@
 """The whole stack on the local cloud, with IAM enforced: what a function may not do, it cannot."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,17 +50,14 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with LocalCloud.temporary(enforce_iam=True) as cloud:
-        outputs = dict(cloud.deploy())
-        operator_token = identities.sign_in(cloud.client, outputs, identities.OPERATOR)
-        opened_at = datetime.now(UTC) - timedelta(hours=1)
-        cloud.clock.move_to(opened_at)
-        seed.seed(Api(outputs["ApiUrl"], operator_token), opened_at)
-        tokens = dict(identities.tokens(cloud.client, outputs, "acme", "globex"))
-        stack = Stack(cloud, outputs, tokens)
-        seed.prepare_payments(
-            {"acme": stack.api("acme_admin"), "globex": stack.api("globex_admin")}
-        )
-        cloud.clock.set_offset(0)
-        yield stack
+def stack(cloud: LocalCloud) -> Stack:
+    outputs = dict(cloud.deploy())
+    operator_token = identities.sign_in(cloud.client, outputs, identities.OPERATOR)
+    opened_at = datetime.now(UTC) - timedelta(hours=1)
+    cloud.clock.move_to(opened_at)
+    seed.seed(Api(outputs["ApiUrl"], operator_token), opened_at)
+    tokens = dict(identities.tokens(cloud.client, outputs, "acme", "globex"))
+    stack = Stack(cloud, outputs, tokens)
+    seed.prepare_payments({"acme": stack.api("acme_admin"), "globex": stack.api("globex_admin")})
+    cloud.clock.set_offset(0)
+    return stack
