@@ -14,6 +14,7 @@ CHART_ROWS = 8
 BLOCKS = " ▁▂▃▄▅▆▇█"
 SAMPLES_PER_DAY = 2
 ACCOUNT = "/v1/accounts/default"
+SHOWN_UNITS = {"voice_seconds": (60, "minutes"), "messages": (1, "texts")}
 
 # Any: decoded JSON of the API, throughout.
 Row = dict[str, Any]
@@ -146,7 +147,7 @@ def figures(month: Month) -> list[str]:
     overview = month.overview
     granted = sum(entry["usage"]["granted_voice_seconds"] for entry in usage_entries(month))
     billed = sum(entry["usage"]["voice_seconds"] for entry in usage_entries(month))
-    failed = [recharge for recharge in month.recharges if recharge["state"] != "succeeded"]
+    succeeded = sum(recharge["state"] == "succeeded" for recharge in month.recharges)
     lines = [
         "Now",
         f"  balance {Decimal(overview['balance']['settled']['amount']):.4f} "
@@ -155,11 +156,12 @@ def figures(month: Month) -> list[str]:
         f"  {granted // 60} of {billed // 60} billed minutes came from the plan's grants",
     ]
     for quota in overview["quotas"]:
+        scale, name = SHOWN_UNITS[quota["unit"]]
         lines.append(
-            f"  {quota['unit']}: {quota['remaining']} of {quota['total']} left, "
-            f"{quota['percentage_used']} % used, resets {quota['resets_at'][:10]}"
+            f"  {quota['remaining'] // scale} of {quota['total'] // scale} {name} left, "
+            f"{quota['percentage_used']} % used, reset on {quota['resets_at'][:10]}"
         )
-    lines.append(f"  {len(month.recharges)} recharges, {len(failed)} of them not succeeded")
+    lines.append(f"  {succeeded} of {len(month.recharges)} recharges succeeded")
     return lines
 
 
