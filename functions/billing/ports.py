@@ -320,8 +320,14 @@ class Quarantine(Protocol):
 class TelephonyProvider(Protocol):
     """A provider's webhook dialect. Both methods are pure; neither trusts what it is given."""
 
-    def verify(self, request: WebhookRequest, secrets: Sequence[str]) -> bool:
-        """Whether one of the secrets signed the request. Never raises; no secrets, no trust."""
+    def verify(
+        self, request: WebhookRequest, secrets: Sequence[str], received_at: datetime
+    ) -> bool:
+        """Whether one of the secrets signed the request. Never raises; no secrets, no trust.
+
+        Args:
+            received_at: Aware UTC; what a signed time is compared with, where there is one.
+        """
         ...
 
     def parse(self, request: WebhookRequest, connection_id: str, received_at: datetime) -> Parsed:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from billing.domain.canonical import Json
-from billing.domain.usage import UsageEvent
+from billing.domain.usage import CallKey, UsageEvent
+from billing.domain.usage_parts import UsagePart
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,44 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Halved:
+    """One part of a call was reported; the call is known once the others have come."""
+
+    part: UsagePart
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierRated:
+    """The carrier's own rated record of a call: what it will bill the operator, not the tenant.
+
+    Args:
+        key: Which call.
+        billed_seconds: In the carrier's increments and minimums, so never the answered seconds;
+            None where it does not say.
+        cost: A positive decimal, or zero, exactly as given.
+        currency: ISO 4217.
+        at: When the carrier said so (aware UTC).
+    """
+
+    key: CallKey
+    billed_seconds: int | None
+    cost: str
+    currency: str
+    at: datetime
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "provider": self.key.provider,
+            "provider_account": self.key.provider_account,
+            "call_id": self.key.call_id,
+            "billed_seconds": self.billed_seconds,
+            "cost": self.cost,
+            "currency": self.currency,
+            "at": self.at.isoformat(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """Nothing billable: the call is still going on, or the callback is about something else."""
 
@@ -60,4 +100,4 @@ class Unreadable:
     callback: Mapping[str, Json]
 
 
-Parsed = Reported | Ignored | Unreadable
+Parsed = Reported | Halved | CarrierRated | Ignored | Unreadable

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from billing.domain.account import AccountRef, require_id
-from billing.domain.callbacks import Ignored, Reported, Unreadable, WebhookRequest
+from billing.domain.callbacks import (
+    CarrierRated,
+    Halved,
+    Ignored,
+    Reported,
+    Unreadable,
+    WebhookRequest,
+)
 from billing.domain.canonical import Json, digest
 from billing.domain.errors import InvalidInputError, InvalidSignatureError, NotFoundError
 from billing.domain.usage import UsageEvent
@@ -20,6 +28,8 @@ from billing.ports import (
 )
 
 ACCOUNT_NOT_MAPPED = "account_not_mapped"
+HALF_OF_A_CALL = "half_of_a_call"
+CARRIER_RATED = "carrier_rated"
 
 
 class TakenStatus(StrEnum):
@@ -65,24 +75,37 @@ class TakeUsage:
             InvalidSignatureError: Not signed with this connection's secret, or there is no such
                 connection; the two cannot be told apart, or ids could be probed.
         """
-        connection, provider = self._verified(connection_id, request)
-        match provider.parse(request, connection_id, self._clock.now()):
+        received_at = self._clock.now()
+        connection, provider = self._verified(connection_id, request, received_at)
+        match provider.parse(request, connection_id, received_at):
             case Ignored(reason):
                 return Taken(TakenStatus.IGNORED, reason)
             case Unreadable() as unreadable:
                 return self._park_unreadable(connection, unreadable)
             case Reported(events):
                 return self._place(connection, events)
+            case Halved(part):
+                detail = f"the part of the call that was {part.kind}, without the others"
+                account = part.key.provider_account
+                return self._park_unreadable(
+                    connection, Unreadable(HALF_OF_A_CALL, detail, account, part.to_json())
+                )
+            case CarrierRated() as rated:
+                detail = "the carrier's own rated record of a call"
+                account = rated.key.provider_account
+                return self._park_unreadable(
+                    connection, Unreadable(CARRIER_RATED, detail, account, rated.to_json())
+                )
 
     def _verified(
-        self, connection_id: str, request: WebhookRequest
+        self, connection_id: str, request: WebhookRequest, received_at: datetime
     ) -> tuple[Connection, TelephonyProvider]:
         try:
             connection = self._connections.get(require_id(connection_id, "connection"))
         except (NotFoundError, InvalidInputError) as error:
             raise _refusal() from error
         provider = self._providers.get(connection.provider)
-        if provider is None or not provider.verify(request, connection.secrets):
+        if provider is None or not provider.verify(request, connection.secrets, received_at):
             raise _refusal()
         return connection, provider
 

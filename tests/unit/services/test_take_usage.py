@@ -1,16 +1,21 @@
 """Taking a callback in: who is believed, where usage goes, and what the provider is told."""
 
+import base64
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.account import AccountRef
 from billing.domain.callbacks import WebhookRequest
 from billing.domain.errors import InvalidSignatureError
-from billing.domain.usage import UsageEvent
+from billing.domain.usage import CallStatus, UsageEvent
+from billing.domain.usage_parts import PartKind, UsagePart
 from billing.ports import Connection, Parked, UsageQueue
 from billing.services.take_usage import Taken, TakenStatus, TakeUsage
 from fakes.stores import InMemoryConnections, InMemoryQuarantine
@@ -20,6 +25,7 @@ from local.twilio import signed_callback
 URL = "https://billing.example.com/webhooks/usage/acme"
 NOW = datetime(2026, 11, 22, 12, 5, tzinfo=UTC)
 SECRET = "secret"
+TELNYX_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 ACME = AccountRef("acme", "main")
 SALES = AccountRef("acme", "sales")
 CONNECTION = Connection(
@@ -147,6 +153,59 @@ def test_a_call_that_goes_on_leaves_nothing_behind() -> None:
     )
     assert world.queued == []
     assert world.parked == []
+
+
+def telnyx_webhook(event_type: str, **payload: Any) -> WebhookRequest:
+    told = {"call_leg_id": "leg", "connection_id": "1", "to": "+14155550123", **payload}
+    event = {"event_type": event_type, "occurred_at": "2026-11-22T12:04:59Z", "payload": told}
+    body = json.dumps({"data": event}).encode()
+    timestamp = str(int(NOW.timestamp()))
+    signature = TELNYX_KEY.sign(timestamp.encode() + b"|" + body)
+    headers = {
+        "telnyx-timestamp": timestamp,
+        "telnyx-signature-ed25519": base64.b64encode(signature).decode(),
+    }
+    return WebhookRequest("POST", URL, headers, body)
+
+
+def telnyx_world() -> World:
+    public = base64.b64encode(TELNYX_KEY.public_key().public_bytes_raw()).decode()
+    return World(replace(CONNECTION, provider="telnyx", secrets=(public,), accounts={"1": ACME}))
+
+
+def test_half_of_a_call_is_kept_whole_until_it_can_be_joined() -> None:
+    world = telnyx_world()
+    request = telnyx_webhook("call.hangup", hangup_cause="normal_clearing")
+    for _ in range(2):
+        taken = world.take_usage.take("acme", request)
+        assert taken == Taken(TakenStatus.PARKED, "half_of_a_call")
+    (parked,) = world.parked
+    part = UsagePart.from_json(parked.event)
+    assert (part.kind, part.status) == (PartKind.ENDED, CallStatus.COMPLETED)
+    assert parked.account == ACME
+    assert world.queued == []
+
+
+def test_a_carriers_own_record_is_kept_and_bills_nothing() -> None:
+    world = telnyx_world()
+    request = telnyx_webhook(
+        "call.cost", status="success", total_cost="0.013", cost_parts=[{"currency": "USD"}]
+    )
+    taken = world.take_usage.take("acme", request)
+    assert taken == Taken(TakenStatus.PARKED, "carrier_rated")
+    (parked,) = world.parked
+    assert (parked.event["cost"], parked.event["currency"]) == ("0.013", "USD")
+    assert world.queued == []
+
+
+def test_a_signed_time_is_compared_with_ours() -> None:
+    world = telnyx_world()
+    request = telnyx_webhook("call.bridged")
+    world.clock.advance(timedelta(seconds=300))
+    assert world.take_usage.take("acme", request).status is TakenStatus.IGNORED
+    world.clock.advance(timedelta(seconds=1))
+    with pytest.raises(InvalidSignatureError):
+        world.take_usage.take("acme", request)
 
 
 def test_an_unknown_connection_and_a_bad_signature_are_refused_alike() -> None:
