@@ -15,6 +15,9 @@ MAX_KEY_LENGTH = 255
 ANSWERS_KEPT = timedelta(days=30)
 """How long a used key answers as it did the first time (the contract, "Conventions")."""
 
+ABANDONED_AFTER = timedelta(seconds=30)
+"""By then the gateway in front of us has given the first request up (API Gateway: 30 s)."""
+
 OPERATION_PREFIX = "op_"
 _OPERATION_DIGITS = 40
 
@@ -66,6 +69,12 @@ def is_operation_id(text: str) -> bool:
 def body_hash(body: BaseModel) -> str:
     """Digest of the validated body: other spacing or order of fields is the same request."""
     return digest(body.model_dump(mode="json"))
+
+
+def is_abandoned(recorded: Operation, now: datetime) -> bool:
+    """Whether whoever began it is gone, so that the repetition may finish it."""
+    is_pending = recorded.state is OperationState.PENDING
+    return is_pending and now - recorded.recorded_at > ABANDONED_AFTER
 
 
 def require_answer(recorded: Operation, now: datetime) -> Operation:

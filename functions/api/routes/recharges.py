@@ -1,9 +1,12 @@
 """Recharges: one immediate purchase, and the history of all."""
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from api import auth
 from api.accepting import acceptance_of, audit_of
 from api.endpoint import Answer, Call, Endpoint
-from api.idempotency import Needs, body_hash, require_answer
+from api.idempotency import Needs, body_hash, is_abandoned, require_answer
 from api.problems import RequestError
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
@@ -43,10 +46,14 @@ def post_recharge(call: Call) -> Answer:
             raise recorded_error(recorded, body_hash(call.body_as(RechargeIn)))
         _collect(call, ref, operation_id, account.currency)
     except AlreadyRecordedError as error:
-        require_answer(error.operation, call.talktime.clock.now())
         is_replayed = True
+        if is_abandoned(error.operation, call.talktime.clock.now()):
+            # A crash left it between intent and outcome: the same key, the same payment.
+            _unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
+    if is_replayed:
+        require_answer(recorded, call.talktime.clock.now())
     return _answer(call, recorded, is_replayed=is_replayed)
 
 
@@ -66,11 +73,13 @@ def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> N
     )
     audit = audit_of(call, ref, operation_id, "recharge.requested", acceptance, {"amount": amount})
     request = RechargeRequest(body.amount.parse().micros, operation, audit)
-    try:
-        call.talktime.collect_recharge.request(ref, request)
-    except PaymentUnknownError:
-        # It is recorded as unknown, which the operation says.
-        return
+    _unless_unknown(lambda: call.talktime.collect_recharge.request(ref, request))
+
+
+def _unless_unknown(collect: Callable[[], object]) -> None:
+    """A payment whose outcome is unknown is recorded as such, which the operation says."""
+    with suppress(PaymentUnknownError):
+        collect()
 
 
 def _answer(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:

@@ -90,7 +90,7 @@ class CollectRecharge:
         # payment all the same, and whoever comes on finishes it.
         with suppress(AlreadyRecordedError, IdConflictError):
             self._change_account(ref, decide)
-        return self._finish_open(ref)
+        return self.finish_open(ref)
 
     def request(self, ref: AccountRef, request: RechargeRequest) -> Recharge:
         """Collect one immediate recharge, at once.
@@ -123,7 +123,7 @@ class CollectRecharge:
         change = self._change_account(ref, decide, operation)
         assert change is not None
         ordinal = change.after.recharging.ordinal
-        self._finish_open(ref)
+        self.finish_open(ref)
         return self._book.recharge(ref, ordinal)
 
     def _source_for(self, account: Account, amount_micros: int) -> FundingSource:
@@ -140,7 +140,16 @@ class CollectRecharge:
             )
         return self._book.funding_source(account.ref, account.recharging.default_source_id)
 
-    def _finish_open(self, ref: AccountRef) -> Recharge | None:
+    def finish_open(self, ref: AccountRef) -> Recharge | None:
+        """Go on with the recharge that is open, whoever began it; begin none.
+
+        Returns:
+            The recharge, succeeded or failed, or None where none was open.
+
+        Raises:
+            PaymentUnknownError: The gateway did not answer; the recharge stays open as unknown.
+            BookBusyError: Try later.
+        """
         account = self._book.account(ref)
         opened = account.recharging.open
         if opened is None:

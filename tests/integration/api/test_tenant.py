@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.idempotency import ABANDONED_AFTER
 from billing.adapters.gateways.sandbox import SandboxGateway
 from billing.domain.errors import BookContendedError, PaymentUnknownError
 from billing.domain.records import Operation, OperationState
@@ -500,6 +501,28 @@ def test_a_request_in_flight_is_not_begun_again(world: World, monkeypatch: Any) 
     assert (second.status, second.code) == (409, "request_in_flight")
     assert second.headers["retry-after"] == "1"
     assert len(world.sandbox.captured()) == 1
+
+
+def test_a_repetition_finishes_what_a_crashed_request_left_behind(
+    world: World, monkeypatch: Any
+) -> None:
+    world.add_source()
+    charge = InMemorySandbox.charge
+
+    def charge_and_crash(self: Any, request: ChargeRequest) -> Captured | Declined:
+        charge(self, request)
+        raise OSError("the worker's machine went away")
+
+    monkeypatch.setattr(InMemorySandbox, "charge", charge_and_crash)
+    assert post_recharge(world).status == 500
+    monkeypatch.setattr(InMemorySandbox, "charge", charge)
+    world.clock.advance(ABANDONED_AFTER)
+    assert post_recharge(world).code == "request_in_flight"
+    world.clock.advance(timedelta(seconds=1))
+    found = post_recharge(world)
+    assert (found.status, found.headers["idempotency-replayed"]) == (201, "true")
+    assert len(world.sandbox.captured()) == 1
+    assert world.book.account(ACME).wallet_micros == 25_000_000
 
 
 @pytest.mark.parametrize(
