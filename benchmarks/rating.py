@@ -1,7 +1,8 @@
 """What rating costs: ``python benchmarks/rating.py``, from the root of the repository.
 
-Times one rating against a 100,000-prefix deck beside two plain alternatives, and loading the deck
-from either of its forms. Trust the ratios: the microseconds belong to the machine.
+Times one rating against a 250,000-prefix deck beside two plain alternatives, and reading the deck
+from either of its forms, with few prices behind many prefixes and with a price for each. Trust the
+ratios: the microseconds belong to the machine.
 """
 
 import argparse
@@ -14,26 +15,30 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
-from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
-from billing.domain.decks import parse_deck, serialise_deck
+from billing.domain.deck_diff import diff_decks
+from billing.domain.decks import deck_digest, load_deck, parse_deck, serialise_deck
 from billing.domain.rating import (
     Rate,
     RateDeck,
     RateTable,
     Rounding,
     Terms,
+    Tier,
     price_quantity,
     rate_remaining,
     rate_usage,
 )
 from billing.domain.units import Direction, Unit
+from billing.domain.windows import parse_window
 
 VOICE, OUTBOUND = Unit.VOICE_SECONDS, Direction.OUTBOUND
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 7  # The median of these is printed; the methods take turns within a round.
+READINGS = 3  # Whole decks, which take seconds.
 
 
 def make_deck(prefixes: int, prices: int, source: random.Random) -> RateTable:
@@ -67,7 +72,7 @@ def operators_csv(table: RateTable) -> str:
 
 def scan(rows: list[tuple[str, Terms]], digits: str) -> Rate:
     best = max((row for row in rows if digits.startswith(row[0])), key=lambda row: len(row[0]))
-    return Rate(best[0], *best[1])
+    return Rate(best[0], *best[1][:-1])
 
 
 def decimal_price(rate: Rate, seconds: int) -> Decimal:
@@ -93,18 +98,38 @@ def medians(works: dict[str, tuple[Callable[[], object], int]]) -> dict[str, flo
     return {name: statistics.median(values) for name, values in samples.items()}
 
 
-def held_megabytes(content: str) -> tuple[float, float]:
-    """What the loaded table holds, and the peak while it is loaded, text excluded."""
+def held_megabytes(read: Callable[[], RateTable]) -> tuple[float, float]:
+    """What the table holds once it is read, and the peak on the way there, text excluded."""
     tracemalloc.start()
-    table = parse_deck(content)
+    table = read()
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(table) > 0
     return held / 1e6, peak / 1e6
 
 
+def deck_of(table: RateTable) -> RateDeck:
+    return RateDeck("bench", 1, "USD", NOW, Rounding.UP, 6, load_deck(serialise_deck(table)))
+
+
+def with_windows(table: RateTable) -> RateTable:
+    evenings = parse_window("mon-fri 18:00-08:00")
+    prices = {
+        prefix: terms._replace(windows=((evenings, terms._replace(rate_micros=1)),))
+        for _, _, prefix, terms in table
+    }
+    return RateTable({(VOICE, OUTBOUND): prices}, "Europe/Berlin")
+
+
+def with_tiers(table: RateTable) -> RateTable:
+    tiers = (Tier(60, 50), Tier(600, 20))
+    return RateTable(
+        {(VOICE, OUTBOUND): {p: terms._replace(tiers=tiers) for _, _, p, terms in table}}
+    )
+
+
 def print_rating(table: RateTable, source: random.Random) -> None:
-    deck = RateDeck("bench", 1, "USD", datetime(2026, 1, 1, tzinfo=UTC), Rounding.UP, 6, table)
+    deck = deck_of(table)
     rows = [(prefix, terms) for _, _, prefix, terms in table]
     numbers = [str(source.randrange(10**10, 10**11)) for _ in range(1_000)]
     calls = [(number, source.randrange(1, 1_800)) for number in numbers]
@@ -115,10 +140,25 @@ def print_rating(table: RateTable, source: random.Random) -> None:
     for number in numbers[:5]:
         assert scan(rows, number) == deck.find(VOICE, OUTBOUND, number)
 
+    few = numbers[:10]
+    timed = deck_of(with_windows(table))
+    tiered = deck_of(with_tiers(table))
     results = medians(
         {
             "rate a call": (
                 lambda: [rate_usage(deck, VOICE, OUTBOUND, n, s) for n, s in calls],
+                5,
+            ),
+            "  to a usual place": (
+                lambda: [rate_usage(deck, VOICE, OUTBOUND, few[s % 10], s) for _, s in calls],
+                5,
+            ),
+            "  in a window": (
+                lambda: [rate_usage(timed, VOICE, OUTBOUND, n, s, NOW) for n, s in calls],
+                5,
+            ),
+            "  over three tiers": (
+                lambda: [rate_usage(tiered, VOICE, OUTBOUND, n, s) for n, s in calls],
                 5,
             ),
             "  find its prefix": (lambda: [deck.find(VOICE, OUTBOUND, n) for n in numbers], 5),
@@ -146,39 +186,49 @@ def print_rating(table: RateTable, source: random.Random) -> None:
     )
 
 
-def print_loading(table: RateTable) -> None:
-    forms = {
-        "uploaded, row a prefix": operators_csv(table),
-        "stored, row a price": serialise_deck(table),
+def print_reading(table: RateTable) -> None:
+    uploaded, stored = operators_csv(table), serialise_deck(table).encode()
+    other = load_deck(stored)
+    assert load_deck(stored) == parse_deck(uploaded) == table
+    works: dict[str, tuple[Callable[[], object], int]] = {
+        "upload: read, check, store": (
+            lambda: deck_digest(serialise_deck(parse_deck(uploaded))),
+            len(uploaded),
+        ),
+        "  read and check": (lambda: parse_deck(uploaded), len(uploaded)),
+        "load what is stored": (lambda: (deck_digest(stored), load_deck(stored)), len(stored)),
+        "diff of two versions": (lambda: diff_decks(table, other), 0),
     }
+    print(f"{'':28}{'ms':>10}{'ratio':>8}{'text MB':>10}{'held MB':>10}{'peak MB':>10}")
     base = 0.0
-    print(f"{'load':24}{'ms':>12}{'ratio':>12}{'text MB':>12}{'held MB':>12}{'peak MB':>12}")
-    for name, content in forms.items():
-        assert parse_deck(content) == table
-        spent = statistics.median(
-            microseconds(partial(parse_deck, content), 1) / 1_000 for _ in range(ROUNDS)
-        )
+    for name, (work, size) in works.items():
+        spent = statistics.median(microseconds(work, 1) / 1_000 for _ in range(READINGS))
         base = base or spent
-        held, peak = held_megabytes(content)
-        print(
-            f"{name:24}{spent:12,.0f}{spent / base:12.2f}"
-            f"{len(content) / 1e6:12.1f}{held:12.1f}{peak:12.1f}"
-        )
+        print(f"{name:28}{spent:10,.0f}{spent / base:8.2f}", end="")
+        readers: dict[str, Callable[[], RateTable]] = {
+            "  read and check": lambda: parse_deck(uploaded),
+            "load what is stored": lambda: load_deck(stored),
+        }
+        if name in readers:
+            held, peak = held_megabytes(readers[name])
+            print(f"{size / 1e6:10.1f}{held:10.1f}{peak:10.1f}", end="")
+        print()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time rating against a large rate deck.")
-    parser.add_argument("--prefixes", type=int, default=100_000)
+    parser.add_argument("--prefixes", type=int, default=250_000)
     parser.add_argument("--prices", type=int, default=5_000, help="distinct prices among them")
     options = parser.parse_args()
-    source = random.Random(1)
-    table = make_deck(options.prefixes, options.prices, source)
     print(
-        f"{len(table):,} prefixes, {options.prices:,} prices, Python {platform.python_version()},"
-        f" CPU time, median of {ROUNDS}"
+        f"Python {platform.python_version()}, CPU time, median of {ROUNDS}, of reading {READINGS}"
     )
-    print_rating(table, source)
-    print_loading(table)
+    for prices in (options.prices, options.prefixes):
+        table = make_deck(options.prefixes, prices, random.Random(1))
+        print(f"\n{len(table):,} prefixes, {prices:,} prices")
+        if prices == options.prices:
+            print_rating(table, random.Random(2))
+        print_reading(table)
 
 
 if __name__ == "__main__":

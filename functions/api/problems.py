@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "acceptance_required": Kind(422, "The change must be accepted"),
     "card_number_refused": Kind(422, "Card numbers are not accepted"),
     "currency_mismatch": Kind(422, "The currencies differ"),
+    "destination_blocked": Kind(422, "The destination is blocked"),
     "destination_not_rated": Kind(422, "The destination has no price"),
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "invalid_input": Kind(422, "The request is not valid"),

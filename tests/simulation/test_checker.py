@@ -14,7 +14,7 @@ from billing.domain import collecting, posting
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.errors import PaymentUnknownError
-from billing.domain.grants import Burn, Grant, burn
+from billing.domain.grants import Burn, Grant, UsageKey, burn
 from billing.domain.recharge import TimerChange, idempotency_key, level
 from billing.domain.records import Recharge
 from billing.domain.units import Unit
@@ -125,8 +125,14 @@ def _answered_before_durable(patch: pytest.MonkeyPatch) -> None:
 
 
 def _minutes_not_taken(patch: pytest.MonkeyPatch) -> None:
-    def broken(grants: tuple[Grant, ...], unit: Unit, quantity: int, at: datetime) -> Burn:
-        return replace(burn(grants, unit, quantity, at), grants=grants)
+    def broken(
+        grants: tuple[Grant, ...],
+        unit: Unit,
+        quantity: int,
+        at: datetime,
+        usage: UsageKey | None = None,
+    ) -> Burn:
+        return replace(burn(grants, unit, quantity, at, usage), grants=grants)
 
     patch.setattr(posting, "burn", broken)
 

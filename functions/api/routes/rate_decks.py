@@ -175,6 +175,6 @@ ENDPOINTS = (
         serve=quote_usage,
         body=UsageQuoteIn,
         answers={200: UsageQuoteOut},
-        problems=("not_found", "no_rate_deck", "destination_not_rated"),
+        problems=("not_found", "no_rate_deck", "destination_blocked", "destination_not_rated"),
     ),
 )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from billing.domain.account import PlanTerms, require_id
 from billing.domain.canonical import Json
 from billing.domain.errors import InvalidInputError, NotFoundError
-from billing.domain.grants import RecurringGrant
-from billing.domain.units import Unit
+from billing.domain.grants import RecurringGrant, Scope
+from billing.domain.units import Direction, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class Catalog:
                             "quantity": grant.quantity,
                             "priority": grant.priority,
                             "rollover_limit": grant.rollover_limit,
+                            **_limits(grant),
                         }
                         for grant in plan.recurring_grants
                     ],
@@ -101,6 +102,25 @@ def catalog_from_json(value: Mapping[str, Json]) -> Catalog:
     return make_catalog(str(value["terms_version"]), tuple(_plan(plan) for plan in plans))
 
 
+def _limits(grant: RecurringGrant) -> dict[str, Json]:
+    """What most grants do not have; their stored form stays as it was before there was such."""
+    limits: dict[str, Json] = {"unlimited": True} if grant.unlimited else {}
+    if grant.scope:
+        limits["scope"] = {
+            "direction": grant.scope.direction,
+            "prefixes": list(grant.scope.prefixes),
+        }
+    return limits
+
+
+def _scope(value: Mapping[str, Json]) -> Scope:
+    direction, prefixes = value["direction"], value["prefixes"]
+    assert isinstance(prefixes, list)
+    return Scope(
+        Direction(str(direction)) if direction is not None else None, tuple(map(str, prefixes))
+    )
+
+
 def _plan(value: Mapping[str, Json]) -> Plan:
     grants = value["grants"]
     assert isinstance(grants, list)
@@ -114,6 +134,8 @@ def _plan(value: Mapping[str, Json]) -> Plan:
                 quantity=int(grant["quantity"]),
                 priority=int(grant["priority"]),
                 rollover_limit=int(grant["rollover_limit"]),
+                scope=_scope(grant["scope"]) if "scope" in grant else None,
+                unlimited=bool(grant.get("unlimited", False)),
             )
             for grant in grants
         ),

@@ -1,55 +1,55 @@
-"""Rate decks as CSV: read what operators upload, and write the one form that is stored."""
+"""Rate decks as CSV: read what operators upload, and say what is wrong with it, where."""
 
 import csv
-import hashlib
-import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 from operator import itemgetter
-from typing import TypeVar
 
-from billing.domain.errors import InvalidInputError
-from billing.domain.money import MICRO_DECIMALS, MICROS
-from billing.domain.rating import DirectionOrAny, RateTable, Terms
-from billing.domain.units import Direction, Unit
-
-COLUMNS = (
-    "unit",
-    "direction",
-    "prefix",
-    "destination",
-    "rate",
-    "connect_fee",
-    "first_increment_seconds",
-    "next_increment_seconds",
+from billing.domain.deck_cells import (
+    ALL_COLUMNS,
+    COLUMNS,
+    REQUIRED_COLUMNS,
+    cell_problems,
+    parse_key,
+    parse_terms,
+    parse_window_cell,
+    prefix_cell,
 )
-REQUIRED_COLUMNS = ("prefix", "destination", "rate")
+from billing.domain.deck_form import (
+    PREFIXES_PER_ROW,
+    SCHEMA,
+    SCHEMA_NAME,
+    TIME_ZONE_NAME,
+    deck_digest,
+    load_deck,
+    serialise_deck,
+)
+from billing.domain.deck_values import CellError, parse_prefixes, shown
+from billing.domain.errors import InvalidInputError
+from billing.domain.periods import zone
+from billing.domain.rates import RateTable, TableKey, Terms
+from billing.domain.units import Unit
+from billing.domain.windows import Window
+
+__all__ = [
+    "ALL_COLUMNS",
+    "COLUMNS",
+    "MAX_PROBLEMS",
+    "PREFIXES_PER_ROW",
+    "DeckError",
+    "DeckProblem",
+    "deck_digest",
+    "load_deck",
+    "parse_deck",
+    "serialise_deck",
+]
+
 MAX_PROBLEMS = 100  # Enough to fix a file by; a wrong separator would give one for every line.
-MAX_PREFIX_DIGITS = 15  # The longest E.164 number.
-MAX_DESTINATION_CHARACTERS = 100
-PREFIXES_PER_ROW = 1000  # Far below the 131,072 characters the csv module takes in one value.
-MAX_INCREMENT_SECONDS = 86_400
-DEFAULT_UNIT = "voice"
-DEFAULT_DIRECTION = "outbound"
-DEFAULT_INCREMENT_SECONDS = "60"
+TERMS_KEPT = 10_000  # Read rows kept for others that say the same; beyond, they are read again.
 
-_UNITS = {"voice": Unit.VOICE_SECONDS, "message": Unit.MESSAGES}
-_DIRECTIONS: dict[str, DirectionOrAny] = {
-    "outbound": Direction.OUTBOUND,
-    "inbound": Direction.INBOUND,
-    "any": None,
-}
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
-_PREFIXES = re.compile(r"[1-9][0-9]{0,14}(?: [1-9][0-9]{0,14})*")
-_PRICE = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?")
-_TOO_MANY_DECIMALS = re.compile(r"[0-9]+\.[0-9]{7,}")
-_TOO_LARGE = re.compile(r"[0-9]{7,}(?:\.[0-9]*)?")
-_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
-_INCREMENT = re.compile(r"[0-9]{1,5}")
-
-Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +96,8 @@ def parse_deck(content: str | bytes) -> RateTable:
         problems = (DeckProblem(1, "", "no prices below the header; add at least one"),)
     if problems:
         raise DeckError(problems)
-    return RateTable(reader.prices)
-
-
-def serialise_deck(table: RateTable) -> str:
-    """The canonical form: sorted, prefixes of one price in one row, one spelling of each number.
-
-    It is a deck like any other and parses back to the same table, several times faster.
-    """
-    groups: dict[tuple[Unit, DirectionOrAny, Terms], list[str]] = {}
-    for unit, direction, prefix, terms in table:
-        groups.setdefault((unit, direction, terms), []).append(prefix or "*")
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    rows = ((*_group_cells(*group), sorted(prefixes)) for group, prefixes in groups.items())
-    for unit_name, direction_name, *cells, prefixes in sorted(rows):
-        for start in range(0, len(prefixes), PREFIXES_PER_ROW):
-            prefix_cell = " ".join(prefixes[start : start + PREFIXES_PER_ROW])
-            writer.writerow((unit_name, direction_name, prefix_cell, *cells))
-    return sheet.getvalue()
-
-
-def deck_digest(canonical: str) -> str:
-    """SHA-256 of the canonical form, in hexadecimal: equal for equal prices in any order."""
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    # Without windows a zone has no effect, and equal prices are one table.
+    return RateTable(reader.prices, reader.time_zone if reader.has_windows else "UTC")
 
 
 class _RowError(Exception):
@@ -131,33 +108,70 @@ class _RowError(Exception):
         self.problem = DeckProblem(line, "", detail)
 
 
-class _CellError(Exception):
-    """A cell cannot be read; the message says why and what to write."""
+@dataclass(slots=True)
+class _Timed:
+    """A row with a window, until the whole of its prefix is known."""
+
+    line: int
+    window: Window
+    terms: Terms
 
 
 class _DeckReader:
     """Collects prices and yields problems, so that the caller decides when it has seen enough."""
 
     def __init__(self) -> None:
-        self.prices: dict[tuple[Unit, DirectionOrAny], dict[str, Terms]] = {}
-        self._lines: dict[tuple[Unit, DirectionOrAny], dict[str, int]] = {}
+        self.prices: dict[TableKey, dict[str, Terms]] = {}
+        self.time_zone = ""
+        self._lines: dict[TableKey, dict[str, int]] = {}
+        self._timed: dict[tuple[TableKey, str], list[_Timed]] = {}
         # Carriers repeat few prices over many prefixes: each is checked and kept once.
         self._terms: dict[tuple[str, ...], Terms] = {}
+
+    @property
+    def has_windows(self) -> bool:
+        return bool(self._timed)
 
     def read(self, text: str) -> Iterator[DeckProblem]:
         rows = _rows(text)
         try:
             line, header = next(rows, (1, []))
+            while header and header[0].strip().startswith("#"):
+                yield from self._read_setting(line, [cell.strip() for cell in header])
+                line, header = next(rows, (line, []))
             names = [name.strip().lower() for name in header]
-            yield from list(_header_problems(line, names)) or self._read_rows(names, rows)
+            problems = list(_header_problems(line, names))
+            yield from problems or self._read_rows(names, rows)
         except _RowError as error:
             yield error.problem
+            return
+        if not problems:
+            yield from self._join_windows()
+
+    def _read_setting(self, line: int, cells: list[str]) -> Iterator[DeckProblem]:
+        name, value = cells[0].lower(), cells[1] if len(cells) > 1 else ""
+        if any(cells[2:]):
+            yield DeckProblem(line, shown(cells[0]), "more than one value; keep one")
+        elif name == SCHEMA_NAME:
+            if value not in map(str, range(1, SCHEMA + 1)):
+                detail = f"{shown(value)} is no form of deck known here; remove the line"
+                yield DeckProblem(line, name, detail)
+        elif name == TIME_ZONE_NAME:
+            if self.time_zone:
+                yield DeckProblem(line, name, "stands there twice; keep one")
+            try:
+                self.time_zone = zone(value).key
+            except InvalidInputError as error:
+                yield DeckProblem(line, name, error.detail)
+        else:
+            detail = f"unknown setting; remove it, or use {SCHEMA_NAME} or {TIME_ZONE_NAME}"
+            yield DeckProblem(line, shown(cells[0]), detail)
 
     def _read_rows(
         self, names: list[str], rows: Iterator[tuple[int, list[str]]]
     ) -> Iterator[DeckProblem]:
         # Columns that the header lacks read the empty cell appended to every row.
-        pick = itemgetter(*(names.index(c) if c in names else len(names) for c in COLUMNS))
+        pick = itemgetter(*(names.index(c) if c in names else len(names) for c in ALL_COLUMNS))
         for line, row in rows:
             if len(row) != len(names):
                 detail = f"{len(row)} values under {len(names)} columns; quote values with commas"
@@ -168,26 +182,60 @@ class _DeckReader:
 
     def _read_row(self, line: int, cells: tuple[str, ...]) -> Iterator[DeckProblem]:
         try:
-            key = _parse_unit(cells[0]), _parse_direction(cells[1])
-            prefixes = _parse_prefixes(cells[2])
-            terms = self._shared_terms(key[0], cells[3:])
-        except _CellError:
-            yield from _cell_problems(line, cells)
+            key = parse_key(cells[0], cells[1])
+            prefixes = parse_prefixes(cells[2])
+            terms = self._shared_terms(key[0], cells[3:11])
+            window = parse_window_cell(cells[11])
+        except CellError:
+            for column, detail in cell_problems(cells):
+                yield DeckProblem(line, column, detail)
+            return
+        if window:
+            yield from self._add_timed(key, prefixes, _Timed(line, window, terms))
             return
         lines, prices = self._lines.setdefault(key, {}), self.prices.setdefault(key, {})
         for prefix in prefixes:
             if prefix in lines:
-                detail = f"{prefix or '*'} stands on line {lines[prefix]} already; keep one of them"
-                yield DeckProblem(line, "prefix", detail)
+                detail = f"{prefix_cell(prefix)} stands on line {lines[prefix]} already"
+                yield DeckProblem(line, "prefix", f"{detail}; keep one of them")
             else:
                 lines[prefix] = line
                 prices[prefix] = terms
 
     def _shared_terms(self, unit: Unit, cells: tuple[str, ...]) -> Terms:
-        terms = self._terms.get((unit, *cells))
+        name = (unit, *cells)
+        terms = self._terms.get(name)
         if terms is None:
-            terms = self._terms[(unit, *cells)] = _parse_terms(unit, *cells)
+            if len(self._terms) == TERMS_KEPT:
+                self._terms.clear()
+            terms = self._terms[name] = parse_terms(unit, *cells)
         return terms
+
+    def _add_timed(
+        self, key: TableKey, prefixes: Sequence[str], row: _Timed
+    ) -> Iterator[DeckProblem]:
+        if not self.time_zone:
+            detail = f"whose clocks? add a line {TIME_ZONE_NAME},Europe/Berlin above the header"
+            yield DeckProblem(row.line, "window", detail)
+        for prefix in prefixes:
+            self._timed.setdefault((key, prefix), []).append(row)
+
+    def _join_windows(self) -> Iterator[DeckProblem]:
+        """Give each prefix its windows, which must lie apart and beside a price for the rest."""
+        joined: dict[Terms, Terms] = {}
+        for (key, prefix), timed in self._timed.items():
+            for one, other in combinations(timed, 2):
+                if one.window.overlaps(other.window):
+                    detail = f"{prefix_cell(prefix)} has an overlapping window on line {one.line}"
+                    yield DeckProblem(other.line, "window", f"{detail}; move one of them")
+            base = self.prices.get(key, {}).get(prefix)
+            if base is None:
+                detail = f"{prefix_cell(prefix)} has no price outside its windows"
+                yield DeckProblem(timed[0].line, "window", f"{detail}; add a row without a window")
+                continue
+            windows = sorted((row.window, row.terms) for row in timed)
+            terms = base._replace(windows=tuple(windows))
+            self.prices[key][prefix] = joined.setdefault(terms, terms)
 
 
 def _decode(content: str | bytes) -> str:
@@ -225,182 +273,12 @@ def _header_problems(line: int, names: list[str]) -> Iterator[DeckProblem]:
         return
     seen: set[str] = set()
     for name in names:
-        if name not in COLUMNS:
-            detail = f"unknown column; remove it, or use one of {', '.join(COLUMNS)}"
-            yield DeckProblem(line, _shown(name), detail)
+        if name not in ALL_COLUMNS:
+            detail = f"unknown column; remove it, or use one of {', '.join(ALL_COLUMNS)}"
+            yield DeckProblem(line, shown(name), detail)
         elif name in seen:
             yield DeckProblem(line, name, "appears twice; keep one of the two")
         seen.add(name)
     for name in REQUIRED_COLUMNS:
         if name not in seen:
             yield DeckProblem(line, name, "column missing; add it")
-
-
-def _cell_problems(line: int, cells: tuple[str, ...]) -> list[DeckProblem]:
-    """Every bad cell of a row, where reading it stops at the first."""
-    unit = _UNITS.get(cells[0].strip().lower() or DEFAULT_UNIT, Unit.VOICE_SECONDS)
-    fee, increment = _FEE_AND_INCREMENT[unit]
-    checks: tuple[Callable[[str], object], ...] = (
-        _parse_unit,
-        _parse_direction,
-        _parse_prefixes,
-        _parse_destination,
-        _parse_price,
-        fee,
-        increment,
-        increment,
-    )
-    problems = []
-    for column, check, cell in zip(COLUMNS, checks, cells, strict=True):
-        try:
-            check(cell)
-        except _CellError as error:
-            problems.append(DeckProblem(line, column, str(error)))
-    return problems
-
-
-def _parse_unit(cell: str) -> Unit:
-    return _choice(_UNITS, cell, DEFAULT_UNIT)
-
-
-def _parse_direction(cell: str) -> DirectionOrAny:
-    return _choice(_DIRECTIONS, cell, DEFAULT_DIRECTION)
-
-
-def _choice(choices: Mapping[str, Choice], cell: str, default: str) -> Choice:
-    name = cell.strip().lower() or default
-    if name not in choices:
-        raise _CellError(f"{_shown(cell)} is not one of {', '.join(choices)}")
-    return choices[name]
-
-
-def _parse_prefixes(cell: str) -> list[str]:
-    # The stored form passes the pattern: a warm worker loads a large deck without this loop.
-    if _PREFIXES.fullmatch(cell):
-        return cell.split()
-    return [_parse_prefix(text) for text in cell.split()] or [""]
-
-
-def _parse_prefix(text: str) -> str:
-    if text == "*":
-        return ""
-    digits = text.removeprefix("+")
-    if _EXPONENT.fullmatch(digits):
-        detail = f"{_shown(text)} comes from a spreadsheet; format the column as text and refill it"
-        raise _CellError(detail)
-    if not (digits.isascii() and digits.isdigit()):
-        detail = f"{_shown(text)} is not a prefix; write digits, or * for every number"
-        raise _CellError(detail)
-    if len(digits) > MAX_PREFIX_DIGITS:
-        detail = f"{_shown(text)} has more than {MAX_PREFIX_DIGITS} digits; shorten it"
-        raise _CellError(detail)
-    if digits[0] == "0":
-        detail = f"{_shown(text)} matches no number; begin with the country code, not with 0 or 00"
-        raise _CellError(detail)
-    return digits
-
-
-def _parse_terms(
-    unit: Unit, destination: str, rate: str, connect_fee: str, first: str, step: str
-) -> Terms:
-    fee, increment = _FEE_AND_INCREMENT[unit]
-    return Terms(
-        _parse_destination(destination),
-        _parse_price(rate),
-        fee(connect_fee),
-        increment(first),
-        increment(step),
-    )
-
-
-def _parse_destination(cell: str) -> str:
-    name = cell.strip()
-    if not name:
-        raise _CellError("empty; name the destination")
-    if len(name) > MAX_DESTINATION_CHARACTERS:
-        detail = f"longer than {MAX_DESTINATION_CHARACTERS} characters; shorten it"
-        raise _CellError(detail)
-    if not name.isprintable():
-        detail = f"{_shown(name)} holds an invisible character; type it anew"
-        raise _CellError(detail)
-    return name
-
-
-def _parse_price(cell: str) -> int:
-    text = cell.strip()
-    match = _PRICE.fullmatch(text)
-    if match is None:
-        raise _CellError(f"{_shown(text)} {_price_problem(text)}")
-    units, fraction = match.groups()
-    return int(units) * MICROS + int((fraction or "").ljust(MICRO_DECIMALS, "0"))
-
-
-def _price_problem(text: str) -> str:
-    if text.startswith("-"):
-        return "is negative; a price is 0 or more"
-    if _EXPONENT.fullmatch(text):
-        return "has an exponent; write it out as a decimal"
-    if _TOO_MANY_DECIMALS.fullmatch(text):
-        return f"has more than {MICRO_DECIMALS} decimals; round it"
-    if _TOO_LARGE.fullmatch(text):
-        return "is too large; a price is less than 1000000"
-    if "," in text:
-        return "has a comma; write a decimal point, and no thousands separator"
-    return "is not a price; write a decimal such as 0.0125, without a currency"
-
-
-def _parse_fee(cell: str) -> int:
-    return _parse_price(cell.strip() or "0")
-
-
-def _parse_increment(cell: str) -> int:
-    text = cell.strip() or DEFAULT_INCREMENT_SECONDS
-    seconds = int(text) if _INCREMENT.fullmatch(text) else 0
-    if not 1 <= seconds <= MAX_INCREMENT_SECONDS:
-        raise _CellError(f"{_shown(text)} is not 1 to {MAX_INCREMENT_SECONDS} whole seconds")
-    return seconds
-
-
-def _parse_no_fee(cell: str) -> int:
-    if _parse_fee(cell):
-        raise _CellError("a message has no connect fee; leave it empty")
-    return 0
-
-
-def _parse_no_increment(cell: str) -> int:
-    if cell.strip():
-        raise _CellError("a message has no seconds; leave it empty")
-    return 1
-
-
-_FEE_AND_INCREMENT: dict[Unit, tuple[Callable[[str], int], Callable[[str], int]]] = {
-    Unit.VOICE_SECONDS: (_parse_fee, _parse_increment),
-    Unit.MESSAGES: (_parse_no_fee, _parse_no_increment),
-}
-
-
-def _group_cells(unit: Unit, direction: DirectionOrAny, terms: Terms) -> tuple[str, ...]:
-    timed = unit is Unit.VOICE_SECONDS
-    return (
-        _name(_UNITS, unit),
-        _name(_DIRECTIONS, direction),
-        terms.destination,
-        _price_text(terms.rate_micros),
-        _price_text(terms.connect_fee_micros) if timed else "",
-        str(terms.first_increment_seconds) if timed else "",
-        str(terms.next_increment_seconds) if timed else "",
-    )
-
-
-def _price_text(micros: int) -> str:
-    units, fraction = divmod(micros, MICROS)
-    return f"{units}.{fraction:06d}".rstrip("0").rstrip(".")
-
-
-def _name(choices: Mapping[str, Choice], wanted: Choice) -> str:
-    return next(name for name, choice in choices.items() if choice is wanted)
-
-
-def _shown(cell: str) -> str:
-    """The cell as a message may show it: escaped, and short."""
-    return ascii(cell if len(cell) <= 40 else cell[:40] + "...")

@@ -50,6 +50,12 @@ class DestinationNotRatedError(TalktimeError):
     code = "destination_not_rated"
 
 
+class DestinationBlockedError(TalktimeError):
+    """The deck blocks this number: no call to it is allowed, and one that happened has no price."""
+
+    code = "destination_blocked"
+
+
 class NoRateDeckError(TalktimeError):
     """No version of the deck was in force at that time."""
 

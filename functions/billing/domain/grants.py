@@ -7,29 +7,89 @@ one-time grant with an expiry. Each refill is a *lot* of its own.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from billing.domain.destinations import breadth, dialled, is_prefix
 from billing.domain.errors import InvalidInputError
 from billing.domain.periods import Period
-from billing.domain.units import Unit
+from billing.domain.units import Direction, Unit
 
 LATE_USAGE_GRACE = timedelta(hours=72)
 """How long after its expiry a lot still serves usage that ended before it (docs/ledger.md)."""
 
 
+MAX_SCOPE_PREFIXES = 50
+"""Every lot keeps its scope in the account state, which is written with every posting."""
+
+
+class UsageKey(NamedTuple):
+    """What decides whether a scope serves usage; the called number counts in both directions."""
+
+    direction: Direction
+    e164: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The usage a grant is limited to.
+
+    Args:
+        direction: None: both.
+        prefixes: Of the called number, as decks have them; none: every destination.
+    """
+
+    direction: Direction | None = None
+    prefixes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.prefixes) > MAX_SCOPE_PREFIXES:
+            raise InvalidInputError(
+                f"a scope has at most {MAX_SCOPE_PREFIXES} prefixes", field="scope/prefixes"
+            )
+        for prefix in self.prefixes:
+            if not is_prefix(prefix):
+                raise InvalidInputError(
+                    f"{prefix[:40]!r} is not a prefix such as 44 or short:112",
+                    field="scope/prefixes",
+                )
+
+    def covers(self, usage: UsageKey) -> bool:
+        is_direction = self.direction in (None, usage.direction)
+        return is_direction and (not self.prefixes or dialled(usage.e164).startswith(self.prefixes))
+
+    @property
+    def breadth(self) -> int:
+        """How much it covers: of two scopes that cover different usage, one within the other, the
+        inner one has the smaller breadth."""
+        outer = [p for p in self.prefixes if not p.startswith(_others(p, self.prefixes))]
+        width = sum(map(breadth, set(outer))) if outer else EVERYWHERE
+        return width * (1 if self.direction else 2)
+
+
+EVERYWHERE = 2 * breadth("")
+"""The breadth of every E.164 number and every short code, in one direction."""
+
+
+def _others(prefix: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(other for other in prefixes if other != prefix)
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One lot.
+    """One lot, shared by all numbers of its account.
 
     Args:
         grant_id: Derived from its cause: the plan's grant and its period, or the order.
         unit: What it is counted in.
-        total: What it held when it was granted.
+        total: What it held when it was granted; 0 if unlimited.
         remaining: What is left of it, 0 to total.
         priority: Lower burns first.
         granted_at: Valid from here on (aware UTC).
         expires_at: Valid until just before; None never expires.
         recurring_id: The plan's recurring grant it is a refill of; None for a one-time grant.
         rolled_over: It has been carried into one more period already.
+        scope: The usage it is limited to; None serves all of its unit.
+        unlimited: It never runs out.
     """
 
     grant_id: str
@@ -41,14 +101,21 @@ class Grant:
     expires_at: datetime | None
     recurring_id: str | None = None
     rolled_over: bool = False
+    scope: Scope | None = None
+    unlimited: bool = False
 
-    def serves(self, unit: Unit, at: datetime) -> bool:
-        """Whether usage of that unit, at that instant, may burn this lot."""
+    def serves(self, unit: Unit, at: datetime, usage: UsageKey | None = None) -> bool:
+        """Whether usage of that unit, at that instant, may burn this lot.
+
+        Args:
+            usage: None is usage to nowhere in particular, which no scope covers.
+        """
         return (
             self.unit is unit
-            and self.remaining > 0
+            and (self.unlimited or self.remaining > 0)
             and self.granted_at <= at
             and (self.expires_at is None or at < self.expires_at)
+            and (self.scope is None or (usage is not None and self.scope.covers(usage)))
         )
 
 
@@ -59,10 +126,12 @@ class RecurringGrant:
     Args:
         recurring_id: Its name within the plan.
         unit: What it is counted in.
-        quantity: The refill.
+        quantity: The refill; 0 if unlimited.
         priority: Lower burns first.
         rollover_limit: The most of an unused refill that is carried into the next period, once; 0
             carries nothing.
+        scope: The usage it is limited to; None serves all of its unit.
+        unlimited: It never runs out, and carries nothing over.
     """
 
     recurring_id: str
@@ -70,8 +139,16 @@ class RecurringGrant:
     quantity: int
     priority: int = 100
     rollover_limit: int = 0
+    scope: Scope | None = None
+    unlimited: bool = False
 
     def __post_init__(self) -> None:
+        if self.unlimited:
+            if self.quantity or self.rollover_limit:
+                raise InvalidInputError(
+                    "an unlimited grant has no quantity and no rollover", field="unlimited"
+                )
+            return
         if not 0 < self.quantity <= 10**12:
             raise InvalidInputError("a grant's quantity is 1 to 10^12", field="quantity")
         if not 0 <= self.rollover_limit <= 10**12:
@@ -91,17 +168,25 @@ class Burn:
         return sum(quantity for _, quantity in self.parts)
 
 
-def burn(grants: tuple[Grant, ...], unit: Unit, quantity: int, at: datetime) -> Burn:
+def burn(
+    grants: tuple[Grant, ...],
+    unit: Unit,
+    quantity: int,
+    at: datetime,
+    usage: UsageKey | None = None,
+) -> Burn:
     """Take a quantity from the lots that serve it.
 
-    The order is: priority, then the earliest expiry (never comes last), then the oldest, then the
-    id, so that two workers with the same lots always burn the same ones.
+    The order is: priority, then unlimited lots, then the narrowest scope, then the earliest expiry
+    (never comes last), then the oldest, then the id, so that two workers with the same lots always
+    burn the same ones, and nothing that serves more usage is spent where less would do.
 
     Args:
         grants: All lots of the account.
         unit: What is used.
         quantity: How much, zero or more.
         at: When it was used (aware UTC): decides which lots were valid.
+        usage: Where it went: decides which scopes cover it. None: only lots without a scope do.
 
     Returns:
         The lots in their given order with what remains, what each gave, and the unmet rest.
@@ -109,13 +194,15 @@ def burn(grants: tuple[Grant, ...], unit: Unit, quantity: int, at: datetime) -> 
     assert quantity >= 0, quantity
     unmet = quantity
     taken: dict[str, int] = {}
-    for grant in sorted((g for g in grants if g.serves(unit, at)), key=_burning_order):
-        part = min(unmet, grant.remaining)
+    for grant in sorted((g for g in grants if g.serves(unit, at, usage)), key=_burning_order):
+        part = unmet if grant.unlimited else min(unmet, grant.remaining)
         if part:
             taken[grant.grant_id] = part
             unmet -= part
     after = tuple(
-        replace(g, remaining=g.remaining - taken[g.grant_id]) if g.grant_id in taken else g
+        replace(g, remaining=g.remaining - taken[g.grant_id])
+        if g.grant_id in taken and not g.unlimited
+        else g
         for g in grants
     )
     return Burn(after, tuple(taken.items()), unmet)
@@ -163,15 +250,18 @@ def first_lots(recurring: Iterable[RecurringGrant], period: Period) -> tuple[Gra
             granted_at=period.start_at,
             expires_at=period.end_at,
             recurring_id=r.recurring_id,
+            scope=r.scope,
+            unlimited=r.unlimited,
         )
         for r in recurring
     )
 
 
 def _is_spent(grant: Grant, at: datetime) -> bool:
+    is_empty = not grant.remaining and not grant.unlimited
     if grant.expires_at is None:
-        return grant.remaining == 0
-    grace = LATE_USAGE_GRACE if grant.remaining else timedelta(0)
+        return is_empty
+    grace = timedelta(0) if is_empty else LATE_USAGE_GRACE
     return grant.expires_at + grace <= at
 
 
@@ -193,10 +283,12 @@ def _rolled_over(grant: Grant, limit: int, period: Period) -> list[Grant]:
     return [stays, rolled]
 
 
-def _burning_order(grant: Grant) -> tuple[int, bool, datetime, datetime, str]:
+def _burning_order(grant: Grant) -> tuple[int, bool, int, bool, datetime, datetime, str]:
     never = grant.expires_at is None
     return (
         grant.priority,
+        not grant.unlimited,
+        grant.scope.breadth if grant.scope else 2 * EVERYWHERE,
         never,
         grant.expires_at or grant.granted_at,
         grant.granted_at,

@@ -7,7 +7,7 @@ from datetime import datetime
 from billing.domain.account import Account, PeriodTotals
 from billing.domain.canonical import digest
 from billing.domain.change import Change
-from billing.domain.grants import LATE_USAGE_GRACE, burn
+from billing.domain.grants import LATE_USAGE_GRACE, UsageKey, burn
 from billing.domain.ledger import USAGE_REVENUE, WALLET, EntryKind, UsageSubtotals, post
 from billing.domain.money import Money
 from billing.domain.periods import period_at
@@ -85,7 +85,8 @@ def _charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account,
     event, rated = item.event, item.rated
     billed = rated.billed_quantity if rated else 0
     burned_at = _burned_at(account, event, now)
-    burned = burn(account.grants, event.unit, billed, burned_at)
+    key = UsageKey(event.direction, event.to_number)
+    burned = burn(account.grants, event.unit, billed, burned_at, key)
     wallet_micros = rate_remaining(rated, burned.granted).wallet_micros if rated else 0
     call = Call(
         event=event,

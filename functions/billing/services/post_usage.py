@@ -8,6 +8,7 @@ from billing.domain.canonical import digest
 from billing.domain.change import Change
 from billing.domain.errors import (
     CurrencyMismatchError,
+    DestinationBlockedError,
     DestinationNotRatedError,
     InvalidUsageError,
     NoRateDeckError,
@@ -29,6 +30,7 @@ class ConflictingReportError(TalktimeError):
 
 UNPLACEABLE = (
     CurrencyMismatchError,
+    DestinationBlockedError,
     DestinationNotRatedError,
     InvalidUsageError,
     NoRateDeckError,
@@ -121,7 +123,9 @@ class PostUsage:
             raise CurrencyMismatchError(
                 f"deck {deck.deck_id} is in {deck.currency}, the account in {account.currency}"
             )
-        rated = rate_usage(deck, event.unit, event.direction, event.to_number, event.quantity)
+        rated = rate_usage(
+            deck, event.unit, event.direction, event.to_number, event.quantity, event.answered_at
+        )
         return RatedUsage(event, rated)
 
     def _distinct(self, ref: AccountRef, events: Iterable[UsageEvent]) -> list[UsageEvent]:

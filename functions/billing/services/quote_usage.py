@@ -44,11 +44,12 @@ class QuoteUsage:
             NotFoundError: No such deck.
             NoRateDeckError: No version was in force then.
             DestinationNotRatedError: The deck has no price for the number.
+            DestinationBlockedError: The deck blocks the number and gives no price.
         """
         versions = self._decks.versions(deck_id)
         if not versions:
             raise NotFoundError(f"there is no rate deck {deck_id!r}")
         answered_at = answered_at or self._clock.now()
         deck = self._decks.load(choose_deck(versions, answered_at))
-        rated = rate_usage(deck, unit, direction, e164, quantity)
+        rated = rate_usage(deck, unit, direction, e164, quantity, answered_at)
         return UsageQuote(rated, deck.currency, answered_at)

@@ -10,16 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain.decks import (
+    ALL_COLUMNS,
     COLUMNS,
     MAX_PROBLEMS,
     PREFIXES_PER_ROW,
     DeckError,
     deck_digest,
+    load_deck,
     parse_deck,
     serialise_deck,
 )
-from billing.domain.rating import DirectionOrAny, RateTable, Terms
+from billing.domain.rating import DirectionOrAny, RateTable, Terms, Tier, Treatment
 from billing.domain.units import Direction, Unit
+from billing.domain.windows import parse_window
 
 VOICE, MESSAGES = Unit.VOICE_SECONDS, Unit.MESSAGES
 OUTBOUND = Direction.OUTBOUND
@@ -206,17 +209,190 @@ def test_the_message_of_the_error_is_its_first_problem() -> None:
         parse_deck("prefix,destination,rate\nx,UK,y\n")
 
 
+# Tiers, caps, treatments and windows
+
+FULL = ",".join(ALL_COLUMNS)
+
+
+def row_of(**cells: str) -> str:
+    given = {"prefix": "44", "destination": "UK", "rate": "1"} | cells
+    return ",".join(given.get(column, "") for column in ALL_COLUMNS)
+
+
+def test_one_row_says_all_that_a_prefix_can_cost() -> None:
+    row = row_of(tiers="0.50@60 0.25@300", cap="9.99", treatment="Blocked")
+    expected = Terms(
+        "UK", 1_000_000, 0, 60, 60, (Tier(60, 500_000), Tier(300, 250_000)), 9_990_000,
+        Treatment.BLOCKED,
+    )  # fmt: skip
+    assert parse_deck(f"{FULL}\n{row}\n") == table(("44", expected))
+
+
+def test_a_tier_that_changes_nothing_is_left_out() -> None:
+    one, other = (parse_deck(f"{FULL}\n{row_of(tiers=t)}\n") for t in ("1@60 2@90 2@95", "2@90"))
+    assert one == other
+
+
+@pytest.mark.parametrize("treatment", ["free", "blocked"])
+def test_what_is_free_or_blocked_needs_no_rate(treatment: str) -> None:
+    content = f"{FULL}\n{row_of(rate='', treatment=treatment, first_increment_seconds='30')}\n"
+    (_, _, _, terms) = next(iter(parse_deck(content)))
+    expected = {"free": Treatment.FREE, "blocked": Treatment.UNPRICED}
+    assert terms == Terms("UK", 0, 0, 1, 1, treatment=expected[treatment])
+
+
+def test_short_codes_are_prefixes_of_their_own() -> None:
+    content = "prefix,destination,rate\nshort:112 SHORT:* short:000,Codes,0\n112,Egypt,1\n"
+    codes = Terms("Codes", 0, 0, 60, 60)
+    expected = table(
+        ("short:112", codes),
+        ("short:", codes),
+        ("short:000", codes),
+        ("112", Terms("Egypt", 1_000_000, 0, 60, 60)),
+    )
+    assert parse_deck(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "detail"),
+    [
+        (row_of(prefix="short:1234567"), "prefix", "write short: and at most 6 digits, or short:*"),
+        (row_of(prefix="short:x"), "prefix", "'short:x' is not a short code"),
+        (row_of(tiers="0.5"), "tiers", "'0.5' is not a tier; write 0.01@60"),
+        (row_of(tiers="0.5@0"), "tiers", "'0.5@0' is not a tier"),
+        (row_of(tiers="0.5@1.5"), "tiers", "'0.5@1.5' is not a tier"),
+        (row_of(tiers="0.5@99999999"), "tiers", "is not a tier"),
+        (row_of(tiers="-1@60"), "tiers", "'-1' is negative"),
+        (row_of(tiers="1@60 2@60"), "tiers", "do not begin one after the other"),
+        (row_of(tiers=" ".join(f"{n}@{n}" for n in range(1, 12))), "tiers", "more than 10 tiers"),
+        (row_of(cap="much"), "cap", "'much' is not a price"),
+        (row_of(cap="0"), "cap", "a cap of 0 makes every call free"),
+        (row_of(treatment="gratis"), "treatment", "is not one of charged, free, blocked"),
+        (row_of(treatment="free"), "rate", "a free destination has no price; leave it empty"),
+        (row_of(treatment="free", rate="", connect_fee="1"), "connect_fee", "has no price"),
+        (row_of(treatment="free", rate="", tiers="1@60"), "tiers", "has no price"),
+        (row_of(treatment="free", rate="x"), "rate", "'x' is not a price"),
+        (row_of(treatment="blocked", rate="", cap="1"), "cap", "nothing to add to"),
+        (row_of(unit="message", tiers="1@60"), "tiers", "a message has no seconds"),
+        (row_of(unit="message", cap="1"), "cap", "a message has no cost cap"),
+        (row_of(window="always"), "window", "'always' cannot be read; write it like mon-fri"),
+        (row_of(window="mon 08:00-08:00"), "window", "is empty; the whole day is 00:00-24:00"),
+    ],
+)
+def test_a_bad_cell_of_the_further_columns_is_named_with_its_fix(
+    row: str, column: str, detail: str
+) -> None:
+    [(line, where, why)] = problems(f"#time_zone,UTC\n{FULL}\n{row_of(prefix='1')}\n{row}\n")
+    assert (line, where) == (4, column)
+    assert detail in why
+
+
+def test_every_bad_cell_of_a_full_row_is_named_at_once() -> None:
+    cells = ("x", "x", "x", "", "x", "x", "x", "x", "x", "x", "x", "x")
+    found = problems(f"{FULL}\n{','.join(cells)}\n")
+    assert [column for _, column, _ in found] == list(ALL_COLUMNS)
+
+
+BASE, EVENING = row_of(), row_of(window="18:00-08:00", rate="0.5")
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(
+            [FULL, BASE, EVENING],
+            [(3, "window", "add a line #time_zone,Europe/Berlin above the header")],
+            id="windows need a zone",
+        ),
+        pytest.param(
+            ["#time_zone,Mars/Olympus", FULL, BASE],
+            [(1, "#time_zone", "is not an IANA time zone")],
+            id="that exists",
+        ),
+        pytest.param(
+            ["#time_zone,UTC", FULL, EVENING],
+            [(3, "window", "44 has no price outside its windows; add a row without a window")],
+            id="and a price for the rest of the week",
+        ),
+        pytest.param(
+            ["#time_zone,UTC", FULL, BASE, EVENING, row_of(window="mon 07:59-09:00")],
+            [(5, "window", "44 has an overlapping window on line 4; move one of them")],
+            id="and must not overlap",
+        ),
+        pytest.param(
+            ["#time_zone,UTC", "#time_zone,UTC", FULL, BASE],
+            [(2, "#time_zone", "stands there twice")],
+            id="one zone",
+        ),
+        pytest.param(
+            ["#schema,3", FULL, BASE],
+            [(1, "#schema", "is no form of deck known here")],
+            id="a younger form",
+        ),
+        pytest.param(
+            ["#colour,red", FULL, BASE], [(1, "'#colour'", "unknown setting")], id="no setting"
+        ),
+        pytest.param(
+            ["#time_zone,UTC,EST", FULL, BASE],
+            [(1, "'#time_zone'", "more than one value")],
+            id="two values",
+        ),
+        pytest.param(["#time_zone,UTC"], [(1, "", "empty; begin with the header")], id="no header"),
+    ],
+)
+def test_settings_and_windows_are_checked(
+    lines: list[str], expected: list[tuple[int, str, str]]
+) -> None:
+    found = problems("\n".join(lines))
+    assert [(line, column) for line, column, _ in found] == [e[:2] for e in expected]
+    assert all(e[2] in detail for e, (_, _, detail) in zip(expected, found, strict=True))
+
+
+def test_settings_are_read_as_spreadsheets_write_them() -> None:
+    content = f" #Time_Zone , Europe/Berlin{',' * 10}\n#schema,2\n{FULL}\n{BASE}\n{EVENING}\n"
+    assert parse_deck(content).time_zone == "Europe/Berlin"
+
+
+def test_a_zone_without_windows_changes_nothing() -> None:
+    plain = f"{FULL}\n{BASE}\n"
+    assert parse_deck(f"#time_zone,Europe/Berlin\n{plain}") == parse_deck(plain)
+
+
 # The stored form
 
-TERMS = st.builds(
-    Terms,
-    st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12),
-    st.integers(0, 10**12 - 1),
-    st.integers(0, 10**6),
-    st.integers(1, 86_400),
-    st.integers(1, 86_400),
-)
-PREFIXES = st.from_regex(r"([1-9][0-9]{0,14})?", fullmatch=True)
+NAMES = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=12)
+
+
+@st.composite
+def rows_of_terms(draw: st.DrawFn, unit: Unit = VOICE) -> Terms:
+    """Whatever one row can say, in its one spelling."""
+    name = draw(NAMES)
+    treatment = draw(st.sampled_from([Treatment.CHARGED, Treatment.CHARGED, *Treatment]))
+    if treatment in (Treatment.FREE, Treatment.UNPRICED):
+        return Terms(name, 0, 0, 1, 1, treatment=treatment)
+    price = draw(st.integers(0, 10**12 - 1))
+    if unit is MESSAGES:
+        return Terms(name, price, 0, 1, 1, treatment=treatment)
+    tiers: list[Tier] = []
+    for after in sorted(draw(st.sets(st.integers(1, 10**7), max_size=3))):
+        before = tiers[-1].rate_micros if tiers else price
+        tiers.append(Tier(after, draw(st.integers(0, 10**6)) + before // 2 + 1))
+        if tiers[-1].rate_micros == before:
+            tiers.pop()
+    return Terms(
+        name,
+        price,
+        draw(st.integers(0, 10**6)),
+        draw(st.integers(1, 86_400)),
+        draw(st.integers(1, 86_400)),
+        tuple(tiers),
+        draw(st.none() | st.integers(1, 10**9)),
+        treatment,
+    )
+
+
+WEEK = [parse_window(text) for text in ("mon-fri 08:00-18:00", "sat", "sun 06:00-09:30")]
+PREFIXES = st.from_regex(r"([1-9][0-9]{0,14})?|short:[0-9]{0,6}", fullmatch=True)
 
 
 @st.composite
@@ -224,20 +400,21 @@ def tables(draw: st.DrawFn) -> RateTable:
     prices: dict[tuple[Unit, DirectionOrAny], dict[str, Terms]] = {}
     keys = st.tuples(st.sampled_from(Unit), st.sampled_from([*Direction, None]))
     # Few distinct terms over many prefixes, as in a carrier's deck.
-    terms = draw(st.lists(TERMS, min_size=1, max_size=4))
+    terms = {unit: draw(st.lists(rows_of_terms(unit), min_size=1, max_size=4)) for unit in Unit}
+    windows = draw(st.lists(st.sampled_from(WEEK), unique=True, max_size=2))
     for key, prefix in draw(st.lists(st.tuples(keys, PREFIXES), min_size=1, max_size=20)):
-        priced = draw(st.sampled_from(terms))
-        if key[0] is MESSAGES:
-            priced = Terms(priced.destination, priced.rate_micros, 0, 1, 1)
-        prices.setdefault(key, {})[prefix] = priced
-    return RateTable(prices)
+        rows = st.sampled_from(terms[key[0]])
+        own = draw(st.booleans()) and sorted((window, draw(rows)) for window in windows)
+        prices.setdefault(key, {})[prefix] = draw(rows)._replace(windows=tuple(own or ()))
+    has_windows = any(row.windows for table in prices.values() for row in table.values())
+    return RateTable(prices, "Europe/Berlin" if has_windows else "UTC")
 
 
 @FEW
 @given(tables())
 def test_the_stored_form_parses_back_to_the_same_prices(rates: RateTable) -> None:
     stored = serialise_deck(rates)
-    assert parse_deck(stored) == rates
+    assert parse_deck(stored) == rates == load_deck(stored) == load_deck(stored.encode())
     assert serialise_deck(parse_deck(stored.encode())) == stored
 
 
@@ -245,11 +422,12 @@ def test_the_stored_form_parses_back_to_the_same_prices(rates: RateTable) -> Non
 @given(tables(), st.randoms(use_true_random=False))
 def test_rows_in_any_order_have_one_digest(rates: RateTable, source: random.Random) -> None:
     stored = serialise_deck(rates)
-    header, *rows = csv.reader(io.StringIO(stored))
+    top = [row for row in csv.reader(io.StringIO(stored)) if row[0].startswith("#")]
+    header, *rows = list(csv.reader(io.StringIO(stored)))[len(top) :]
     apart = [[*row[:2], prefix, *row[3:]] for row in rows for prefix in row[2].split()]
     source.shuffle(apart)
     shuffled = io.StringIO()
-    csv.writer(shuffled).writerows([header, *apart])
+    csv.writer(shuffled).writerows([*top, header, *apart])
     assert deck_digest(serialise_deck(parse_deck(shuffled.getvalue()))) == deck_digest(stored)
 
 
@@ -262,6 +440,35 @@ def test_another_price_has_another_digest() -> None:
 def test_the_stored_form_is_one_row_for_each_price() -> None:
     rates = table(("4420", UK), ("", UK), ("44", UK))
     assert serialise_deck(rates) == f"{HEADER}\nvoice,outbound,* 44 4420,UK,0.0125,0,60,60\n"
+
+
+def test_a_plain_deck_keeps_the_digest_it_had_before_there_were_further_columns() -> None:
+    content = "prefix,destination,rate\n44 4420,UK,0.0125\n*,World,0.5\n"
+    stored = serialise_deck(parse_deck(content))
+    assert stored.startswith(HEADER)
+    assert (
+        deck_digest(stored)
+        == deck_digest(stored.encode())
+        == ("4e5ca911317405509a2efe05c1246e6064664d538eedf84c3e14f0de4948461f")
+    )
+
+
+def test_what_a_plain_deck_cannot_say_is_stored_with_its_schema() -> None:
+    lines = [
+        "#time_zone,Europe/Berlin",
+        FULL,
+        BASE,
+        EVENING,
+        row_of(prefix="short:112", tiers="2@9"),
+    ]
+    assert serialise_deck(parse_deck("\n".join(lines))).splitlines() == [
+        "#schema,2",
+        "#time_zone,Europe/Berlin",
+        FULL,
+        "voice,outbound,44,UK,0.5,0,60,60,,,,00:00-08:00 18:00-24:00",
+        "voice,outbound,44,UK,1,0,60,60,,,,",
+        "voice,outbound,short:112,UK,1,0,60,60,2@9,,,",
+    ]
 
 
 def test_a_price_of_very_many_prefixes_is_split_over_rows() -> None:
@@ -303,11 +510,15 @@ def mutations(content: bytes, source: random.Random, count: int) -> Iterator[byt
         yield content[:position] + source.randbytes(length) + content[position + length :]
 
 
-def test_2000_mutations_of_a_good_deck_are_read_or_refused() -> None:
+def test_mutations_of_a_good_deck_are_read_or_refused() -> None:
     rows = [f",any,{n} {n}1,Land {n},0.{n},0.01,{n},6" for n in range(10, 16)]
     good = "\n".join([HEADER, *rows, "message,,*,World,0.01,,,"]).encode()
-    for mutated in mutations(good, random.Random(7), 2_000):
-        accepted_or_refused(mutated)
+    full = "\n".join(
+        ["#time_zone,Europe/Berlin", FULL, BASE, EVENING, row_of(prefix="short:1", tiers="2@9")]
+    ).encode()
+    for deck in (good, full):
+        for mutated in mutations(deck, random.Random(7), 2_000):
+            accepted_or_refused(mutated)
 
 
 def test_a_cell_larger_than_csv_takes_is_refused() -> None:

@@ -1,5 +1,7 @@
 """Grants burn in one order, refill whole, and never become more than was granted."""
 
+import random
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,14 +12,18 @@ from hypothesis import strategies as st
 from billing.domain.errors import InvalidInputError
 from billing.domain.grants import (
     LATE_USAGE_GRACE,
+    MAX_SCOPE_PREFIXES,
+    Burn,
     Grant,
     RecurringGrant,
+    Scope,
+    UsageKey,
     burn,
     first_lots,
     refill,
 )
 from billing.domain.periods import Period, period_after, period_at
-from billing.domain.units import Unit
+from billing.domain.units import Direction, Unit
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)
 MARCH = period_at(NOW, 1, "UTC")
@@ -180,3 +186,185 @@ def test_a_period_is_half_open() -> None:
     period = Period(NOW, NOW + timedelta(1))
     assert NOW in period
     assert period.end_at not in period
+
+
+# Scopes and unlimited lots
+
+OUTBOUND, INBOUND = Direction.OUTBOUND, Direction.INBOUND
+VOICE = Unit.VOICE_SECONDS
+LONDON = UsageKey(OUTBOUND, "+442079460000")
+UK = Scope(prefixes=("44",))
+
+
+@pytest.mark.parametrize(
+    ("scope", "usage", "is_covered"),
+    [
+        pytest.param(Scope(), LONDON, True, id="no limit covers everything"),
+        pytest.param(UK, LONDON, True, id="its prefix"),
+        pytest.param(UK, UsageKey(INBOUND, "+442079460000"), True, id="in both directions"),
+        pytest.param(UK, UsageKey(OUTBOUND, "+33140000000"), False, id="another prefix"),
+        pytest.param(UK, UsageKey(OUTBOUND, "44"), False, id="a short code is no number"),
+        pytest.param(
+            Scope(prefixes=("short:4", "1")), UsageKey(OUTBOUND, "44"), True, id="unless named"
+        ),
+        pytest.param(Scope(OUTBOUND), LONDON, True, id="its direction"),
+        pytest.param(Scope(INBOUND), LONDON, False, id="the other direction"),
+        pytest.param(Scope(INBOUND, ("44",)), LONDON, False, id="both must hold"),
+    ],
+)
+def test_a_scope_covers_its_direction_and_prefixes(
+    scope: Scope, usage: UsageKey, is_covered: bool
+) -> None:
+    assert scope.covers(usage) is is_covered
+    assert lot("a", scope=scope).serves(VOICE, NOW, usage) is is_covered
+
+
+def test_usage_to_nowhere_in_particular_burns_no_scoped_lot() -> None:
+    assert burn((lot("a", scope=Scope()), lot("b")), VOICE, 200, NOW).parts == (("b", 100),)
+
+
+@pytest.mark.parametrize("prefix", ["", "*", "+44", "044", "short:x"])
+def test_a_scope_has_prefixes_as_decks_have_them(prefix: str) -> None:
+    with pytest.raises(InvalidInputError, match="is not a prefix"):
+        Scope(prefixes=(prefix,))
+    with pytest.raises(InvalidInputError, match="at most 50"):
+        Scope(prefixes=("1",) * (MAX_SCOPE_PREFIXES + 1))
+
+
+def test_an_unlimited_lot_pays_for_everything_and_stays_as_it_is() -> None:
+    domestic = lot("domestic", 0, total=0, scope=UK, unlimited=True)
+    minutes = lot("minutes")
+    for grants in ((domestic, minutes), (minutes, domestic)):
+        burned = burn(grants, VOICE, 10**6, NOW, LONDON)
+        assert (burned.parts, burned.unmet) == ((("domestic", 10**6),), 0)
+        assert burned.grants == grants
+        abroad = burn(grants, VOICE, 150, NOW, UsageKey(OUTBOUND, "+331"))
+        assert (abroad.parts, abroad.unmet) == ((("minutes", 100),), 50)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(
+            lot("z", priority=1), lot("a", scope=UK, unlimited=True), id="priority above all"
+        ),
+        pytest.param(
+            lot("z", unlimited=True), lot("a", scope=UK), id="unlimited before what runs out"
+        ),
+        pytest.param(lot("z", scope=UK), lot("a", expires_at=NOW + timedelta(1)), id="a scope"),
+        pytest.param(
+            lot("z", scope=Scope(prefixes=("442",))), lot("a", scope=UK), id="the longer prefix"
+        ),
+        pytest.param(
+            lot("z", scope=UK), lot("a", scope=Scope(prefixes=("44", "1"))), id="the fewer prefixes"
+        ),
+        pytest.param(
+            lot("z", scope=Scope(OUTBOUND, ("44",))), lot("a", scope=UK), id="the one direction"
+        ),
+        pytest.param(
+            lot("z", scope=Scope(prefixes=("44", "442"))),
+            lot("a", scope=Scope(prefixes=("44", "1"))),
+            id="a prefix within another adds nothing",
+        ),
+    ],
+)
+def test_what_serves_less_burns_first(first: Grant, second: Grant) -> None:
+    for grants in ((first, second), (second, first)):
+        assert burn(grants, VOICE, 1, NOW, LONDON).parts == ((first.grant_id, 1),)
+
+
+DESTINATIONS = ("+4420", "+4479", "+331", "+15", "112")
+# Any two of these are one within the other, or have nothing in common.
+NESTED = (
+    None,
+    Scope(OUTBOUND),
+    Scope(OUTBOUND, ("44", "1")),
+    Scope(OUTBOUND, ("44",)),
+    Scope(OUTBOUND, ("442",)),
+    Scope(OUTBOUND, ("1",)),
+    Scope(INBOUND, ("short:1", "33")),
+    Scope(INBOUND, ("33",)),
+)
+nested_lots = st.lists(
+    st.builds(
+        lot,
+        name=st.uuids().map(str),
+        remaining=st.integers(1, 100),
+        scope=st.sampled_from(NESTED),
+        unlimited=st.sampled_from([False, False, False, True]),
+        expires_at=st.sampled_from([None, MARCH.end_at, MAY.end_at]),
+    ),
+    max_size=6,
+).map(tuple)
+usage_lists = st.lists(
+    st.tuples(
+        st.builds(UsageKey, st.sampled_from(Direction), st.sampled_from(DESTINATIONS)),
+        st.integers(0, 150),
+    ),
+    max_size=8,
+)
+
+
+@given(nested_lots, usage_lists, st.randoms(use_true_random=False))
+def test_nested_scopes_give_the_same_seconds_in_any_order_of_usage(
+    grants: tuple[Grant, ...], usage: list[tuple[UsageKey, int]], chance: random.Random
+) -> None:
+    """docs/rating.md, "Any order, one balance": narrower scopes burn first."""
+
+    def spend(order: list[tuple[UsageKey, int]]) -> tuple[tuple[Grant, ...], dict[str, int]]:
+        left, given = grants, Counter[str]()
+        for key, quantity in order:
+            burned = burn(left, VOICE, quantity, NOW, key)
+            assert burned.granted + burned.unmet == quantity
+            assert all(g.scope is None or g.scope.covers(key) for g in grants_of(burned, grants))
+            left = burned.grants
+            given.update(dict(burned.parts))
+        return left, dict(given)
+
+    shuffled = list(usage)
+    chance.shuffle(shuffled)
+    assert spend(shuffled) == spend(usage)
+
+
+def grants_of(burned: Burn, grants: tuple[Grant, ...]) -> list[Grant]:
+    names = {name for name, _ in burned.parts}
+    return [grant for grant in grants if grant.grant_id in names]
+
+
+def test_scopes_that_only_overlap_can_give_more_or_less_by_order() -> None:
+    """The counterexample of docs/rating.md: neither of the two lies within the other."""
+    grants = (
+        lot("to London", scope=Scope(None, ("442",))),
+        lot("outbound", scope=Scope(OUTBOUND, ("44", "33"))),
+    )
+    paris = UsageKey(OUTBOUND, "+331")
+
+    def left(order: tuple[UsageKey, ...]) -> int:
+        state = tuple(replace(g, priority=-n) for n, g in enumerate(grants))
+        return sum(remaining_after(state, order))
+
+    assert left((LONDON, paris)) != left((paris, LONDON))
+
+
+def remaining_after(grants: tuple[Grant, ...], order: tuple[UsageKey, ...]) -> list[int]:
+    for key in order:
+        grants = burn(grants, VOICE, 100, NOW, key).grants
+    return [grant.remaining for grant in grants]
+
+
+def test_a_plan_gives_its_scope_to_each_lot_and_unlimited_lots_come_anew() -> None:
+    domestic = RecurringGrant("domestic", VOICE, 0, scope=UK, unlimited=True)
+    (march,) = first_lots([domestic], MARCH)
+    assert (march.scope, march.unlimited, march.total) == (UK, True, 0)
+    april = refill((march,), [domestic], APRIL)
+    assert [g.grant_id for g in april] == [march.grant_id, "domestic:20260401T0000Z"]
+    assert burn(april, VOICE, 60, NOW, LONDON).granted == 60
+    assert len(refill(april, [domestic], MAY)) == 2
+
+
+@pytest.mark.parametrize(("quantity", "rollover"), [(1, 0), (0, 1)])
+def test_an_unlimited_grant_holds_no_quantity(quantity: int, rollover: int) -> None:
+    with pytest.raises(InvalidInputError, match="no quantity and no rollover"):
+        RecurringGrant(
+            "domestic", VOICE, quantity, rollover_limit=rollover, scope=UK, unlimited=True
+        )

@@ -96,7 +96,16 @@ def test_items_of_schema_1_are_read_as_they_were_meant(kind: str) -> None:
     }
     value = to_json(read(raw))  # type: ignore[arg-type]  # one of three dataclasses
     meant = STORED[kind]["value"]
-    assert {name: value[name] for name in meant} == meant
+    assert _as_far_as_meant(value, meant) == meant
+
+
+def _as_far_as_meant(value: Any, meant: Any) -> Any:
+    """The value without the fields that are younger than what was stored."""
+    if isinstance(meant, dict):
+        return {name: _as_far_as_meant(value[name], meant[name]) for name in meant}
+    if isinstance(meant, list):
+        return [_as_far_as_meant(one, other) for one, other in zip(value, meant, strict=True)]
+    return value
 
 
 @dataclass(frozen=True, slots=True)
