@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cloud check bench clean format lock openapi currencies python env-dev env-all
+.PHONY: help run test test-cloud prove check bench clean format lock openapi currencies python env-dev env-all
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -14,10 +14,15 @@ run: env-all ## Start the local cloud, play a simulated month, print the stateme
 	@$(BIN)/python -m local
 
 test: env-all ## Run every test, the local cloud's included
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-cloud: env-all ## Run only the tests that need the local cloud
 	@$(BIN)/python -m pytest -m cloud $(ARGS)
+
+prove: env-dev ## Run what is too long for every day: more calls, mutations and operations
+	@RATING_MODEL_CALLS=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_rating_model.py
+	@TALKTIME_MUTATIONS=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/telephony
+	@TALKTIME_SIMULATION_SEED="$$(seq -s ' ' 1 25)" $(BIN)/python -m pytest -q -n 2 tests/simulation/test_simulation.py
 
 check: env-dev ## Lint, format, types, template, architecture
 	@$(BIN)/ruff check .

@@ -12,3 +12,10 @@ def cloud() -> Iterator[LocalCloud]:
     """A fresh local AWS on a free loopback port, with IAM enforced."""
     with LocalCloud.temporary(enforce_iam=True) as cloud:
         yield cloud
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what shares the local cloud in one process, where tests run in several."""
+    for item in items:
+        if item.get_closest_marker("cloud"):
+            item.add_marker(pytest.mark.xdist_group("cloud"))

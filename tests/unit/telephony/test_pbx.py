@@ -313,7 +313,15 @@ def test_one_second_more_than_passed_is_rounding() -> None:
 
 
 @pytest.mark.parametrize(
-    "to_number", ["", None, "%" + "61" * 200, "+1%00", "sip:" + "%61" * 300, "\ud800"]
+    "to_number",
+    [
+        "",
+        None,
+        "%" + "61" * 200,
+        "+1%00",
+        "sip:" + "%61" * 300,
+        pytest.param("\ud800", id="a lone surrogate"),
+    ],
 )
 def test_a_destination_that_is_none_is_not_read(to_number: Any) -> None:
     assert unreadable(freeswitch(profile("+14155550100", to_number))).reason in (
