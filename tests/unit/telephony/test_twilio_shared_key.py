@@ -1,6 +1,7 @@
 """Twilio's SharedKey signatures, with the official helper as the judge."""
 
 import hashlib
+import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl, urlencode
@@ -111,8 +112,10 @@ def test_a_pair_of_nothing_is_refused_though_nothing_of_it_is_signed(settings: s
     ],
 )
 def test_the_algorithm_is_the_one_the_official_helper_reads(
-    settings: str | None, signed_with: str
+    settings: str | None, signed_with: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    # The helper quotes what it was given, which a test report in UTF-8 cannot carry.
+    caplog.set_level(logging.CRITICAL, "twilio.request_validator")
     signature = official(algorithm=signed_with)
     algorithm = get_signature_algorithm(settings)
     verdict = RequestValidator(SECRET).validate(URL, CALL, signature, algorithm)
