@@ -16,6 +16,7 @@ from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.callbacks import Ignored, Parsed, Reported, Unreadable, WebhookRequest
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import CallKey, CallStatus, UsageEvent
+from callback_vectors import MUTATIONS
 from local.twilio import signed_callback
 
 TWILIO = PROVIDERS["twilio"]
@@ -241,6 +242,10 @@ def _meaning(body: bytes) -> set[tuple[str, str]] | None:
         return None
 
 
+def _signed_text(meaning: set[tuple[str, str]]) -> str:
+    return "".join(name + value for name, value in sorted(meaning))
+
+
 def test_every_change_of_one_byte_of_the_body_is_refused() -> None:
     callback = signed(urlencode(MESSAGE | {"Body": "a b", "Zone": "", "zz": "x:y"}))
     meaning, same, tried = _meaning(callback.body), 0, 0
@@ -282,7 +287,7 @@ def test_random_damage_is_refused() -> None:
     rng = random.Random(20261122)
     body = urlencode(CALL).encode()
     signature, meaning = official_signature(URL, CALL), set(CALL.items())
-    for _ in range(2_000):
+    for _ in range(MUTATIONS):
         changed = bytearray(body)
         for _ in range(rng.randint(1, 4)):
             start = rng.randrange(len(changed))
@@ -293,7 +298,10 @@ def test_random_damage_is_refused() -> None:
                     del changed[start : start + rng.randint(1, 8)]
                 case _:
                     changed[start:start] = rng.randbytes(rng.randint(1, 8))
-        if _meaning(bytes(changed)) != meaning:
+        # Twilio signs names and values without separators: damage that only moves the border
+        # between the two is nothing a signature over that text can see.
+        damaged = _meaning(bytes(changed))
+        if damaged is None or _signed_text(damaged) != _signed_text(meaning):
             assert not accepted(request(bytes(changed), signature)), bytes(changed)
 
 
