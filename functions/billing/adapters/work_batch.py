@@ -27,7 +27,7 @@ def process_accounts(
         try:
             work(work_from_message(record.body))
         except Exception:
-            logger.exception("work comes again", message=record.message_id)
+            logger.exception("work comes again", messages=[record.message_id])
             raise
 
     return process_partial_response(event=event, record_handler=handle, processor=processor)
