@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from billing.domain.account import Account, AccountRef
-from billing.domain.callbacks import Parsed, WebhookRequest
-from billing.domain.canonical import Json
+from billing.domain.callbacks import CarrierRated, Parsed, WebhookRequest
 from billing.domain.catalog import Catalog
 from billing.domain.change import Change
 from billing.domain.errors import TalktimeError
 from billing.domain.ledger import LedgerEntry
+from billing.domain.provider_records import Reconciliation, RecordsPage
+from billing.domain.quarantine import Parked as Parked
 from billing.domain.rating import RateDeck
 from billing.domain.records import (
     AccountListing,
@@ -24,7 +25,9 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.summaries import DaySummary, SummaryHead
 from billing.domain.usage import Call, CallKey, UsageEvent
+from billing.domain.usage_parts import UsagePart
 
 
 class AlreadyRecordedError(TalktimeError):
@@ -74,7 +77,17 @@ class Book(Protocol):
         ...
 
     def calls(self, tenant_id: str, keys: Iterable[CallKey]) -> dict[CallKey, Call]:
-        """Which of these calls are recorded, whichever account they went to."""
+        """Which of these calls are recorded, whichever account they went to, as first posted."""
+        ...
+
+    def current_calls(self, tenant_id: str, keys: Iterable[CallKey]) -> dict[CallKey, Call]:
+        """The same calls, each as its latest correction left it."""
+        ...
+
+    def call_revisions(
+        self, tenant_id: str, names: Iterable[tuple[CallKey, int]]
+    ) -> dict[tuple[CallKey, int], Call]:
+        """Calls as one entry of a ledger names them: 0 is as first posted."""
         ...
 
     def funding_source(self, ref: AccountRef, source_id: str) -> FundingSource:
@@ -113,9 +126,18 @@ class Book(Protocol):
         ...
 
     def entries(
-        self, account: Account, after_sequence: int = 0, limit: int | None = None
+        self,
+        account: Account,
+        after_sequence: int = 0,
+        limit: int | None = None,
+        posted_from: datetime | None = None,
     ) -> Iterator[LedgerEntry]:
-        """Ledger entries in sequence, after the given one. ``account`` bounds the months read."""
+        """Ledger entries in sequence, after the given one. ``account`` bounds the months read.
+
+        Args:
+            posted_from: When the given entry was posted, by those who know: no earlier month has to
+                be read.
+        """
         ...
 
     def recharges(self, ref: AccountRef, before_ordinal: int | None, limit: int) -> list[Recharge]:
@@ -128,6 +150,49 @@ class Book(Protocol):
 
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
         """Periods that turned in that calendar year (UTC), oldest first."""
+        ...
+
+
+class Summaries(Protocol):
+    """What accounts used by hour, direction and country: a projection of the ledger, made by days.
+
+    Every single read is strongly consistent; a range of days may be behind.
+    """
+
+    def head(self, ref: AccountRef) -> SummaryHead:
+        """Where the account's summaries stand; version 0 if there are none."""
+        ...
+
+    def days(
+        self, ref: AccountRef, generation: int, days: Iterable[date]
+    ) -> dict[date, DaySummary]:
+        """Those of the days that have any usage."""
+        ...
+
+    def between(
+        self, ref: AccountRef, generation: int, begin: date, end: date
+    ) -> Iterator[tuple[date, DaySummary]]:
+        """The days from ``begin`` up to, and not including, ``end`` that have any usage."""
+        ...
+
+    def write(
+        self,
+        ref: AccountRef,
+        head: SummaryHead,
+        generation: int,
+        days: Mapping[date, DaySummary],
+    ) -> None:
+        """Put the head, if it is one version after what is stored, and the days, all or nothing.
+
+        Outcomes, in order of precedence:
+            ConflictError: Somebody else has written the head since. Nothing was written.
+            BookContendedError: Throttled, or in conflict with another. Nothing was written.
+            written: All of it.
+        """
+        ...
+
+    def forget(self, ref: AccountRef, before_generation: int) -> None:
+        """Delete the days of earlier generations."""
         ...
 
 
@@ -195,7 +260,12 @@ class Catalogs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeckVersion:
-    """One version of a rate deck, without its rates."""
+    """One version of a rate deck, without its rates.
+
+    Args:
+        effective_at: Of a draft, when it was uploaded; it means nothing before it is activated.
+        is_draft: It prices nothing until it is activated.
+    """
 
     deck_id: str
     version: int
@@ -206,6 +276,7 @@ class DeckVersion:
     digest: str
     rates: int
     uploaded_at: datetime
+    is_draft: bool = False
 
 
 DECK_VERSIONS_KEPT = timedelta(seconds=60)
@@ -216,7 +287,12 @@ class Decks(Protocol):
     """Rate decks: versions in the table, bodies in the object store, both held in memory."""
 
     def versions(self, deck_id: str) -> Sequence[DeckVersion]:
-        """All versions, oldest first; empty for an unknown deck. May be a cache lifetime old."""
+        """All versions but drafts, oldest first; empty for an unknown deck. May be a cache lifetime
+        old."""
+        ...
+
+    def uploaded(self, deck_id: str) -> Sequence[DeckVersion]:
+        """All versions with the drafts, oldest first, as they are now."""
         ...
 
     def deck_ids(self) -> list[str]:
@@ -232,6 +308,44 @@ class Decks(Protocol):
 
         Raises:
             ConflictError: That version exists already.
+        """
+        ...
+
+    def activate(self, draft: DeckVersion, effective_at: datetime) -> DeckVersion:
+        """Let a draft price calls that are answered from then on.
+
+        Raises:
+            ConflictError: It is no draft any more.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOffer:
+    """Where a file too large for a request may be put, once.
+
+    Args:
+        url: Signed; whoever has it may use it until ``expires_at``.
+        headers: To be sent with it, exactly so.
+    """
+
+    upload_id: str
+    url: str
+    headers: Mapping[str, str]
+    expires_at: datetime
+
+
+class DeckUploads(Protocol):
+    """Files of decks on their way in."""
+
+    def offer(self, deck_id: str, size_bytes: int) -> UploadOffer:
+        """A place for one file of exactly that size."""
+        ...
+
+    def content(self, deck_id: str, upload_id: str) -> bytes:
+        """
+        Raises:
+            NotFoundError: Nothing was put there, or it is gone again.
         """
         ...
 
@@ -285,35 +399,118 @@ class Connections(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """Usage that could not be placed or priced, kept until somebody does.
-
-    Args:
-        parked_id: Digest of the event and reason, so that parking twice is parking once.
-        reason: A stable code, such as ``account_not_mapped``.
-        detail: One sentence.
-        event: The normalised event, or the raw callback where it could not be read.
-    """
-
-    parked_id: str
-    reason: str
-    detail: str
-    connection_id: str
-    account: AccountRef | None
-    event: dict[str, Json]
-    parked_at: datetime
-
-
 class Quarantine(Protocol):
     """Usage that waits for a person: never dropped, never guessed."""
 
     def park(self, parked: Parked) -> None:
-        """Keep it; parking the same again keeps the first."""
+        """Keep it; parking the same again keeps the first.
+
+        What was replayed, and could not be posted again, waits once more (``park_again``).
+        """
+        ...
+
+    def get(self, parked_id: str) -> Parked:
+        """
+        Raises:
+            NotFoundError: Nothing was ever parked under this id.
+        """
+        ...
+
+    def get_many(self, parked_ids: Iterable[str]) -> dict[str, Parked]:
+        """Those that exist, by id."""
+        ...
+
+    def save(self, parked: Parked, seen_version: int) -> None:
+        """Store it, if ``seen_version`` is still current.
+
+        Raises:
+            ConflictError: Somebody else changed it since.
+        """
         ...
 
     def parked(self, after: str | None, limit: int) -> list[Parked]:
-        """What is parked, by id, after the given one."""
+        """What was ever parked, by id, after the given one."""
+        ...
+
+    def open(self) -> Iterator[Sequence[Parked]]:
+        """Everything that was open a moment ago, in groups of at most 100.
+
+        Costs what is open, however much was parked before and is closed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPart:
+    """A part of a call, kept until the others have come.
+
+    Args:
+        account: Whose call it is; None: the connection maps it to nobody yet.
+        due_at: From when on the part is looked at if the call is not whole; None: it is settled.
+        expires_at: When it is forgotten, in whole seconds.
+    """
+
+    part: UsagePart
+    account: AccountRef | None
+    due_at: datetime | None
+    expires_at: datetime
+
+    @property
+    def call(self) -> "PartialCall":
+        return PartialCall(self.account.tenant_id if self.account else None, self.part.key)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialCall:
+    """A call that is known in parts. Parts of one tenant never join those of another, or nobody's.
+
+    Args:
+        tenant_id: None: nobody's yet.
+    """
+
+    tenant_id: str | None
+    key: CallKey
+
+
+class UsageParts(Protocol):
+    """Parts of calls that are only complete with their others."""
+
+    def keep(self, kept: KeptPart) -> None:
+        """Keep a part. It is durable when this returns; the same part again keeps the first.
+
+        Whoever keeps a part and reads the call afterwards sees every part whose keeper has
+        returned: of two that arrive at once, at least one sees both.
+        """
+        ...
+
+    def of_call(self, call: PartialCall) -> list[KeptPart]:
+        """Every part of the call that is kept, read consistently, in no particular order."""
+        ...
+
+    def settle(self, kept: Iterable[KeptPart]) -> None:
+        """Nothing is due of these any more; they stay until they expire."""
+        ...
+
+    def due(self, now: datetime) -> Iterator[PartialCall]:
+        """Calls with a part due at or before ``now``, each at least once, in no particular order.
+
+        May be behind: what was settled a moment ago can be among them.
+        """
+        ...
+
+
+class CarrierCosts(Protocol):
+    """What carriers bill the operator for calls. None of it is what a tenant is billed."""
+
+    def keep(self, tenant_id: str, rated: CarrierRated) -> None:
+        """Keep the carrier's latest word on a call, in whatever order and however often it comes.
+
+        The call itself need not be known yet.
+        """
+        ...
+
+    def of_calls(self, tenant_id: str, keys: Iterable[CallKey]) -> dict[CallKey, CarrierRated]:
+        """Those that are known, read consistently."""
         ...
 
 
@@ -335,11 +532,49 @@ class TelephonyProvider(Protocol):
         ...
 
 
+class ProviderRecords(Protocol):
+    """What a provider itself knows: its own list of calls and messages."""
+
+    def page(
+        self,
+        connection: Connection,
+        provider_account: str,
+        begin_at: datetime,
+        end_at: datetime,
+        cursor: str | None,
+    ) -> RecordsPage:
+        """One page of what one of the provider's accounts began in ``[begin_at, end_at)``.
+
+        A provider that lists whole days may give more; each record names its time.
+
+        Args:
+            cursor: The page before's ``next``; None: from the beginning.
+
+        Raises:
+            ProviderRefusedError: It will not answer this, however often it is asked.
+            ProviderUnavailableError: It did not answer in time, or not in its own language.
+        """
+        ...
+
+
+class ReconciliationQueue(Protocol):
+    """Comparisons to be made, in no particular order; one made twice changes nothing."""
+
+    def send(self, work: Sequence[Reconciliation]) -> None:
+        """Hand work on. It is durable when this returns; it raises otherwise."""
+        ...
+
+
 class UsageQueue(Protocol):
     """Durable, first in first out within one account."""
 
-    def send(self, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
-        """Hand events on. They are durable when this returns; it raises otherwise."""
+    def send(self, ref: AccountRef, events: Sequence[UsageEvent], cause: str = "") -> None:
+        """Hand events on. They are durable when this returns; it raises otherwise.
+
+        Args:
+            cause: Why these are sent, where they were sent before: the same events for the same
+                cause within minutes are one message.
+        """
         ...
 
 

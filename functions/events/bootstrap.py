@@ -6,8 +6,11 @@ from functools import cache
 import boto3
 
 from billing.adapters.bus import BusEvents
+from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.outbox import DynamoDBOutbox
+from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
+from billing.services.project_usage import ProjectUsage
 from billing.services.publish_events import PublishEvents
 
 
@@ -20,3 +23,12 @@ def publish_events() -> PublishEvents:
             DynamoDBOutbox(Table(os.environ["TABLE_NAME"])),
         )
     )
+
+
+@cache
+def project_usage() -> ProjectUsage:
+    # Tables of every country's numbers, which publishing has no use for.
+    from billing.adapters.countries import country_of
+
+    table = Table(os.environ["TABLE_NAME"])
+    return ProjectUsage(DynamoDBBook(table), DynamoDBSummaries(table), country_of)

@@ -37,7 +37,7 @@ class SqsUsageQueue:
         self._queue_url = queue_url
         self._sqs = sqs
 
-    def send(self, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
+    def send(self, ref: AccountRef, events: Sequence[UsageEvent], cause: str = "") -> None:
         for part in _parts(ref, events):
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
@@ -45,7 +45,7 @@ class SqsUsageQueue:
                 MessageGroupId=group_of(ref),
                 # Of the events, never of the call alone: a correction or a second half of the
                 # same call is another message.
-                MessageDeduplicationId=digest(part),
+                MessageDeduplicationId=digest([part, cause] if cause else part),
             )
 
 

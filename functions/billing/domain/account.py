@@ -73,6 +73,12 @@ class PeriodTotals:
             wallet_micros=wallet,
         )
 
+    def minus(self, unit: Unit, quantity: int, granted: int, wallet_micros: int) -> "PeriodTotals":
+        """Undo ``plus``. A total is negative where a period before had counted what is undone."""
+        less = self.plus(unit, -quantity, -granted, -wallet_micros)
+        # ``plus`` counted one more call where one less is meant.
+        return replace(less, calls=2 * self.calls - less.calls)
+
 
 @dataclass(frozen=True, slots=True)
 class RechargePolicy:
@@ -172,7 +178,7 @@ class Account:
 
         Args:
             at: When the usage ended (aware UTC).
-            wallet_micros: What the wallet paid for it.
+            wallet_micros: What the wallet paid for it; negative where it is taken back.
             now: Decides which days are still remembered (aware UTC).
         """
         if not wallet_micros:
@@ -182,7 +188,8 @@ class Account:
         day = local_day(at, self.time_zone)
         if day >= oldest:
             days[day] = days.get(day, 0) + wallet_micros
-        return replace(self, daily_spend=tuple(sorted(days.items())))
+        spent = {day: micros for day, micros in days.items() if micros}
+        return replace(self, daily_spend=tuple(sorted(spent.items())))
 
 
 def average_daily_spend_micros(account: Account, now: datetime) -> int:

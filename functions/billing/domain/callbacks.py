@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain.canonical import Json
+from billing.domain.errors import InvalidUsageError
+from billing.domain.instants import instant
 from billing.domain.usage import CallKey, UsageEvent
 from billing.domain.usage_parts import UsagePart
 
@@ -74,6 +76,29 @@ class CarrierRated:
             "currency": self.currency,
             "at": self.at.isoformat(),
         }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Json]) -> "CarrierRated":
+        """Read back what ``to_json`` wrote.
+
+        Raises:
+            InvalidUsageError: Something is missing or not what it should be.
+        """
+        try:
+            billed_seconds = value["billed_seconds"]
+            if billed_seconds is not None and type(billed_seconds) is not int:
+                raise ValueError(billed_seconds)
+            return CarrierRated(
+                key=CallKey(
+                    str(value["provider"]), str(value["provider_account"]), str(value["call_id"])
+                ),
+                billed_seconds=billed_seconds,
+                cost=str(value["cost"]),
+                currency=str(value["currency"]),
+                at=instant(str(value["at"])),
+            )
+        except (KeyError, ValueError) as error:
+            raise InvalidUsageError(f"not a carrier's rated record: {error!r}") from error
 
 
 @dataclass(frozen=True, slots=True)

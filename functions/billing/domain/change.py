@@ -35,6 +35,7 @@ class Change:
         finished: The pending operation of a saga, now with its answer; replaces what was written.
         entries: Ledger entries, in sequence.
         calls: Usage posted by it; each is new to the book.
+        revisions: Calls of the book as this corrects them; each is its call's next revision.
         records: Named by their cause, so writing one again writes the same.
         timers_set: Replace timers of their kind.
         timers_cleared: Kinds that are no longer due.
@@ -47,6 +48,7 @@ class Change:
     finished: Operation | None = None
     entries: tuple[LedgerEntry, ...] = ()
     calls: tuple[Call, ...] = ()
+    revisions: tuple[Call, ...] = ()
     records: tuple[Record, ...] = ()
     timers_set: tuple[Timer, ...] = ()
     timers_cleared: tuple[TimerKind, ...] = ()
@@ -69,9 +71,10 @@ class Change:
         """Items in its transaction, the account state included.
 
         A payment is written with the pointer that its gateway's webhooks find it by, a tenant with
-        its line in the directory.
+        its line in the directory, a revision with its number on the call it corrects.
         """
         parts = (self.entries, self.calls, self.records, self.timers_set, self.timers_cleared)
         operations = (self.operation is not None) + (self.finished is not None)
         doubled = sum(isinstance(record, Payment | Tenant) for record in self.records)
-        return 1 + operations + sum(map(len, parts)) + doubled + len(self.events)
+        revised = 2 * len(self.revisions)
+        return 1 + operations + sum(map(len, parts)) + revised + doubled + len(self.events)

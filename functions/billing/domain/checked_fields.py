@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from billing.domain.errors import InvalidUsageError
 from billing.domain.instants import instant
-from billing.domain.usage import MAX_QUANTITY
+from billing.domain.usage import EARLIEST_AT, MAX_QUANTITY
 
 MAX_TEXT = 256
 """Characters of a number or a name."""
@@ -112,10 +112,14 @@ class CheckedFields:
     def instant(self, name: str) -> datetime | None:
         value = self._fields.get(name)
         try:
-            return instant(value if isinstance(value, str) else "")
+            at = instant(value if isinstance(value, str) else "")
         except ValueError:
             self.fault(name, "is not an RFC 3339 time with its zone")
             return None
+        if at < EARLIEST_AT:
+            self.fault(name, f"is before {EARLIEST_AT.year}: the clock was not set")
+            return None
+        return at
 
     def optional_instant(self, name: str) -> datetime | None:
         return self.instant(name) if self.is_given(name) else None

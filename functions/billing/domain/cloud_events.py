@@ -19,15 +19,19 @@ Source:
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from billing.domain.checked_fields import CheckedFields, Fault, InvalidFieldsError
 from billing.domain.units import Direction, Unit
-from billing.domain.usage import CallKey, CallStatus, UsageEvent
+from billing.domain.usage import MAX_CLOCK_AHEAD, CallKey, CallStatus, UsageEvent
 
 CONTENT_TYPE = "application/cloudevents+json"
+BATCH_CONTENT_TYPE = "application/cloudevents-batch+json"
+
+OWN_PROVIDER = "api"
+"""The provider of usage that a tenant's own systems report."""
 
 _JSON_TYPE = re.compile(r"application/(?:[a-z0-9.-]+\+)?json(?: *;.*)?", re.IGNORECASE)
 
@@ -72,12 +76,43 @@ def read_cloud_event(event: object, origin: Origin) -> UsageEvent:
     return read(CheckedFields(data, "/data", faults), origin, event["type"])
 
 
+@dataclass(frozen=True, slots=True)
+class OwnReport:
+    """What a tenant's own system reports.
+
+    Args:
+        account: The billing account as the event names it.
+    """
+
+    account: str
+    usage: UsageEvent
+
+
+def read_own_event(event: object, now: datetime) -> OwnReport:
+    """Read an event of a tenant's own system, whose ``account`` is a billing account.
+
+    Its ``source`` and its own id name the usage, not the account: sent again for another account,
+    it is still the same usage.
+
+    Raises:
+        InvalidFieldsError: With every fault there is; or it ends in the future.
+    """
+    usage = read_cloud_event(event, Origin(OWN_PROVIDER, OWN_PROVIDER))
+    assert isinstance(event, Mapping), "it was read"
+    if usage.ended_at > now + MAX_CLOCK_AHEAD:
+        ends = "ended_at" if event["type"] == "call.ended" else "occurred_at"
+        raise InvalidFieldsError((Fault(f"/data/{ends}", "is in the future"),))
+    key = replace(usage.key, provider_account=event["source"])
+    return OwnReport(usage.key.provider_account, replace(usage, key=key))
+
+
 def _check_envelope(envelope: CheckedFields) -> None:
     """The attributes of CloudEvents. Extensions may be there, and mean nothing here."""
     if envelope.text("specversion") not in ("", "1.0"):
         envelope.fault("specversion", "is not 1.0")
     envelope.text("id")
-    envelope.text("source")
+    # A URI reference, so it has no blanks; it may become part of what names the usage.
+    envelope.id("source")
     if envelope.text("type") not in ("", *_TYPES):
         envelope.fault("type", f"is not one of {', '.join(_TYPES)}")
     envelope.text_or_empty("subject")

@@ -68,6 +68,18 @@ class NotFoundError(TalktimeError):
     code = "not_found"
 
 
+class AccountNotMappedError(TalktimeError):
+    """Nobody knows whose usage it is."""
+
+    code = "account_not_mapped"
+
+
+class ItemClosedError(TalktimeError):
+    """What was parked is posted or dismissed, or remembers too much to be changed again."""
+
+    code = "item_closed"
+
+
 class AcceptanceRequiredError(TalktimeError):
     """A person's billing change came without a complete, current acceptance."""
 
@@ -126,3 +138,23 @@ class PaymentUnknownError(TalktimeError):
     """The gateway did not say whether it charged. Only it can: same key, or a query."""
 
     code = "payment_unknown"
+
+
+class ProviderUnavailableError(TalktimeError):
+    """A provider's own interface did not answer, or not as documented. Later it may."""
+
+    code = "provider_unavailable"
+
+
+class ProviderRefusedError(TalktimeError):
+    """A provider's own interface will not answer this, such as for a wrong secret.
+
+    Args:
+        status: Of HTTP; 0 where it was not even asked.
+    """
+
+    code = "provider_refused"
+
+    def __init__(self, detail: str, *, status: int = 0) -> None:
+        super().__init__(detail)
+        self.status = status

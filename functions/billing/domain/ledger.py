@@ -22,18 +22,25 @@ class EntryKind(StrEnum):
     """Why money moved."""
 
     USAGE = "usage"
+    REVERSAL = "reversal"
     RECHARGE = "recharge"
 
 
 @dataclass(frozen=True, slots=True)
 class UsageSubtotals:
-    """The calls one posting names, and what they came to."""
+    """The calls one posting names, and what they came to.
+
+    Args:
+        revisions: Which revision of each call is reversed, or charged anew; empty where they are
+            posted for the first time.
+    """
 
     calls: tuple[CallKey, ...] = ()
     voice_seconds: int = 0
     granted_voice_seconds: int = 0
     messages: int = 0
     granted_messages: int = 0
+    revisions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class LedgerEntry:
         balance_micros: The wallet afterwards.
         previous_hash: The hash of the entry before, or of the account's own beginning.
         hash: SHA-256 over all of the above.
-        usage: The calls it charges, for a usage posting.
+        usage: The calls it charges, or takes back.
     """
 
     sequence: int
@@ -123,6 +130,8 @@ def post(
 def entry_hash(entry: LedgerEntry) -> str:
     """What the entry's ``hash`` must be."""
     calls: list[Json] = [str(key) for key in entry.usage.calls]
+    # Only where there are any: what was posted before calls could be corrected has its hash.
+    revisions: list[Json] = [list(entry.usage.revisions)] if entry.usage.revisions else []
     return digest(
         [
             entry.sequence,
@@ -140,6 +149,7 @@ def entry_hash(entry: LedgerEntry) -> str:
             entry.usage.granted_voice_seconds,
             entry.usage.messages,
             entry.usage.granted_messages,
+            *revisions,
         ]
     )
 
@@ -167,7 +177,8 @@ MAX_PROBLEMS = 20
 
 
 def prove(account: Account, entries: Iterable[LedgerEntry]) -> Proof:
-    """Check that the ledger is gapless, chained, time-ordered, and sums to the wallet.
+    """Check that the ledger is gapless, chained, time-ordered, and sums to the wallet, and that
+    whatever was reversed was charged anew.
 
     Args:
         account: The state to prove, read *before* the entries.
@@ -176,6 +187,7 @@ def prove(account: Account, entries: Iterable[LedgerEntry]) -> Proof:
     """
     problems: list[str] = []
     head = opening_head(account.ref, account.created_at)
+    corrections = _Corrections()
     balance = 0
     count = 0
     for entry in entries:
@@ -184,7 +196,9 @@ def prove(account: Account, entries: Iterable[LedgerEntry]) -> Proof:
         count += 1
         balance += entry.wallet_change_micros
         problems += _faults(entry, head, balance)
+        problems += corrections.faults(entry)
         head = LedgerHead(entry.sequence, entry.hash, entry.posted_at)
+    problems += corrections.faults(None)
     if (head.sequence, head.hash) != (account.head.sequence, account.head.hash):
         problems.append(
             f"the ledger ends at entry {head.sequence}, the account at {account.head.sequence}"
@@ -207,3 +221,51 @@ def _faults(entry: LedgerEntry, head: LedgerHead, balance_micros: int) -> list[s
         ),
     }
     return [fault for fault, holds in checks.items() if not holds]
+
+
+class _Corrections:
+    """Follows corrected calls through a ledger: a reversal takes back the revision that stands, and
+    the very next entry charges the one after it."""
+
+    def __init__(self) -> None:
+        self._standing: dict[CallKey, int] = {}
+        self._reversal: LedgerEntry | None = None
+
+    def faults(self, entry: LedgerEntry | None) -> list[str]:
+        """What is wrong with the next entry; None: the ledger ends here."""
+        reversal, self._reversal = self._reversal, None
+        if reversal is not None and (entry is None or _named(entry) != _expected(reversal)):
+            return [f"entry {reversal.sequence} reverses what no entry charges anew"]
+        if entry is None or not (entry.usage.revisions or entry.kind is EntryKind.REVERSAL):
+            return []
+        if entry.kind is EntryKind.REVERSAL:
+            self._reversal = entry
+            return self._reversal_faults(entry)
+        if reversal is None:
+            return [f"entry {entry.sequence} charges anew what no entry reversed"]
+        self._standing |= zip(entry.usage.calls, entry.usage.revisions, strict=False)
+        return []
+
+    def _reversal_faults(self, entry: LedgerEntry) -> list[str]:
+        standing = tuple(self._standing.get(key, 0) for key in entry.usage.calls)
+        checks = {
+            f"entry {entry.sequence} reverses a revision that does not stand": (
+                entry.usage.revisions == standing
+            ),
+            f"entry {entry.sequence} reverses in the wrong direction": (
+                (entry.debit, entry.credit) == (USAGE_REVENUE, WALLET)
+            ),
+        }
+        return [fault for fault, holds in checks.items() if not holds]
+
+
+def _named(entry: LedgerEntry) -> tuple[Json, ...]:
+    usage = entry.usage
+    return (entry.kind, entry.cause, [str(key) for key in usage.calls], list(usage.revisions))
+
+
+def _expected(reversal: LedgerEntry) -> tuple[Json, ...]:
+    """What the entry after a reversal names."""
+    usage = reversal.usage
+    calls: list[Json] = [str(key) for key in usage.calls]
+    return (EntryKind.USAGE, reversal.cause, calls, [one + 1 for one in usage.revisions])

@@ -7,11 +7,12 @@ from datetime import datetime
 from billing.domain.account import Account, PeriodTotals
 from billing.domain.canonical import digest
 from billing.domain.change import Change
+from billing.domain.errors import CurrencyMismatchError
 from billing.domain.grants import LATE_USAGE_GRACE, UsageKey, burn
 from billing.domain.ledger import USAGE_REVENUE, WALLET, EntryKind, UsageSubtotals, post
 from billing.domain.money import Money
 from billing.domain.periods import period_at
-from billing.domain.rating import Rated, rate_remaining
+from billing.domain.rating import Rated, RateDeck, rate_remaining, rate_usage
 from billing.domain.recharge import level
 from billing.domain.records import Event, EventType
 from billing.domain.usage import Call, UsageEvent
@@ -27,6 +28,26 @@ class RatedUsage:
 
     event: UsageEvent
     rated: Rated | None
+
+
+def rate_event(deck: RateDeck, account: Account, event: UsageEvent) -> RatedUsage:
+    """Price one event at one version of a deck, before any grant is burned.
+
+    Raises:
+        CurrencyMismatchError: The deck is in another currency than the account.
+        DestinationNotRatedError: It has no price for the number.
+        DestinationBlockedError: It blocks the number, and has no price for it.
+    """
+    if event.quantity == 0 or event.answered_at is None:
+        return RatedUsage(event, None)
+    if deck.currency != account.currency:
+        raise CurrencyMismatchError(
+            f"deck {deck.deck_id} is in {deck.currency}, the account in {account.currency}"
+        )
+    rated = rate_usage(
+        deck, event.unit, event.direction, event.to_number, event.quantity, event.answered_at
+    )
+    return RatedUsage(event, rated)
 
 
 def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> Change:
@@ -49,7 +70,7 @@ def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> 
     state = account
     calls: list[Call] = []
     for item in usage:
-        state, call = _charge(state, item, now)
+        state, call = charge(state, item, now)
         calls.append(call)
     wallet_micros = sum(call.wallet_micros for call in calls)
     state, entry = post(
@@ -60,7 +81,7 @@ def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> 
         credit=USAGE_REVENUE,
         amount_micros=wallet_micros,
         now=now,
-        usage=_subtotals(calls),
+        usage=subtotals(calls),
     )
     timers = level(state, entry.posted_at)
     return Change(
@@ -72,7 +93,7 @@ def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> 
         ),
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
-        events=_balance_events(account, timers.account, cause, entry.posted_at),
+        events=balance_events(account, timers.account, cause, entry.posted_at),
     )
 
 
@@ -81,7 +102,12 @@ def posting_id(usage: Sequence[RatedUsage]) -> str:
     return "usage:" + digest([str(item.event.key) for item in usage])[:24]
 
 
-def _charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account, Call]:
+def charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account, Call]:
+    """Charge one piece of usage, outside any entry yet: grants first, the wallet for the rest.
+
+    Returns:
+        The account with its grants, totals and daily spend, its wallet untouched; and the call.
+    """
     event, rated = item.event, item.rated
     billed = rated.billed_quantity if rated else 0
     burned_at = _burned_at(account, event, now)
@@ -122,7 +148,8 @@ def _burned_at(account: Account, event: UsageEvent, now: datetime) -> datetime:
     return event.ended_at if now < own.end_at + LATE_USAGE_GRACE else now
 
 
-def _subtotals(calls: Sequence[Call]) -> UsageSubtotals:
+def subtotals(calls: Sequence[Call]) -> UsageSubtotals:
+    """What an entry says of the calls it names."""
     totals = PeriodTotals()
     for call in calls:
         granted = sum(quantity for _, quantity in call.granted)
@@ -136,7 +163,7 @@ def _subtotals(calls: Sequence[Call]) -> UsageSubtotals:
     )
 
 
-def _balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
+def balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
     """Told once per crossing: the mark of the recharge timer, and the sign of the wallet."""
     crossed: list[EventType] = []
     threshold = after.recharging.policy.threshold_micros

@@ -16,6 +16,9 @@ MAX_QUANTITY = 10**7
 EARLIEST_AT = datetime(2000, 1, 1, tzinfo=UTC)
 """Before it no call was ever reported here; a time before it is a clock that was not set."""
 
+MAX_TEXT_CHARACTERS = 256
+"""Of each id and number that a provider names: ids become a key, which has its limits."""
+
 MAX_CLOCK_AHEAD = timedelta(minutes=10)
 """How far a provider's clock may be ahead of ours."""
 
@@ -39,7 +42,25 @@ class CallKey:
     call_id: str
 
     def __str__(self) -> str:
-        return f"{self.provider}#{self.provider_account}#{self.call_id}"
+        """One name for one key: a separator within a part is escaped."""
+        parts = (self.provider, self.provider_account, self.call_id)
+        return "#".join(part.replace("%", "%25").replace("#", "%23") for part in parts)
+
+
+def check_texts(field: str, *values: str) -> None:
+    """
+    Raises:
+        InvalidUsageError: One is too long, or holds a lone surrogate, which has no UTF-8.
+    """
+    for value in values:
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidUsageError("it is no text that can be stored", field=field) from error
+        if len(value) > MAX_TEXT_CHARACTERS:
+            raise InvalidUsageError(
+                f"it is longer than {MAX_TEXT_CHARACTERS} characters", field=field
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,8 @@ class UsageEvent:
     connection_id: str
 
     def __post_init__(self) -> None:
+        check_texts("call_id", self.key.provider, self.key.provider_account, self.key.call_id)
+        check_texts("to", self.from_number, self.to_number)
         times = [at for at in (self.answered_at, self.ended_at) if at is not None]
         if any(at.tzinfo is None or at < EARLIEST_AT for at in times):
             raise InvalidUsageError("times name their zone, and lie after 2000", field="ended_at")
@@ -148,6 +171,31 @@ def _instant(value: Json) -> datetime:
     return at.astimezone(UTC)
 
 
+class CorrectionSource(StrEnum):
+    """Who may say that a recorded call was other than it was first posted."""
+
+    CARRIER = "carrier"
+    RERATING = "rerating"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """That a call is no longer as it was first posted.
+
+    Args:
+        revision: 1 and up; a call that was never corrected is at revision 0.
+        source: Who said so.
+        first_sequence: The ledger entry that charged the call first.
+        first_posted_at: When (aware UTC); what the call burns is decided as of then.
+    """
+
+    revision: int
+    source: CorrectionSource
+    first_sequence: int
+    first_posted_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """The record of one call or message: what was used, what it cost, who paid.
@@ -164,8 +212,9 @@ class Call:
         granted: What each lot gave, by its id, in billed quantity.
         cost_micros: The price of the whole call.
         wallet_micros: The part of it the wallet paid.
-        sequence: The ledger entry that names it.
+        sequence: The ledger entry that charges it, as it is here.
         posted_at: When (aware UTC).
+        corrected: None: it is as it was first posted.
     """
 
     event: UsageEvent
@@ -180,3 +229,16 @@ class Call:
     wallet_micros: int
     sequence: int
     posted_at: datetime
+    corrected: Corrected | None = None
+
+    @property
+    def revision(self) -> int:
+        return self.corrected.revision if self.corrected else 0
+
+    @property
+    def first_sequence(self) -> int:
+        return self.corrected.first_sequence if self.corrected else self.sequence
+
+    @property
+    def first_posted_at(self) -> datetime:
+        return self.corrected.first_posted_at if self.corrected else self.posted_at

@@ -13,7 +13,7 @@ from billing.domain.canonical import Json
 from billing.domain.errors import InvalidUsageError
 from billing.domain.instants import instant
 from billing.domain.units import Direction, Unit
-from billing.domain.usage import CallKey, CallStatus, UsageEvent
+from billing.domain.usage import CallKey, CallStatus, UsageEvent, check_texts
 
 
 class PartKind(StrEnum):
@@ -49,6 +49,8 @@ class UsagePart:
     connection_id: str
 
     def __post_init__(self) -> None:
+        check_texts("call_id", self.key.provider, self.key.provider_account, self.key.call_id)
+        check_texts("to", self.from_number, self.to_number)
         if (self.status is not None) is not (self.kind is PartKind.ENDED):
             raise InvalidUsageError("the end of a call, and it alone, has a status", field="status")
 
@@ -133,6 +135,28 @@ def join(parts: Iterable[UsagePart]) -> UsageEvent | None:
         ended_at=ended.at,
         connection_id=ended.connection_id,
     )
+
+
+def known_fields(parts: Iterable[UsagePart]) -> dict[str, Json]:
+    """What the parts tell of a call that they do not make: fields of a usage event, the known ones.
+
+    Its quantity is never among them: whoever adds what is missing has to say it.
+    """
+    known = sorted(set(parts), key=_order)
+    ended, answered = _first(known, PartKind.ENDED), _first(known, PartKind.ANSWERED)
+    key = known[0].key
+    fields: dict[str, Json] = {
+        "provider": key.provider,
+        "provider_account": key.provider_account,
+        "call_id": key.call_id,
+        "unit": Unit.VOICE_SECONDS,
+        "direction": next((part.direction for part in known if part.direction), None),
+        "from": next((part.from_number for part in known if part.from_number), None),
+        "to": next((part.to_number for part in known if part.to_number), None),
+        "answered_at": answered.at.isoformat() if answered else None,
+        "ended_at": ended.at.isoformat() if ended else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _first(parts: Iterable[UsagePart], kind: PartKind) -> UsagePart | None:

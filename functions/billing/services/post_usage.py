@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from billing.domain.account import Account, AccountRef
-from billing.domain.canonical import digest
 from billing.domain.change import Change
 from billing.domain.errors import (
     CurrencyMismatchError,
@@ -15,8 +14,9 @@ from billing.domain.errors import (
     NotFoundError,
     TalktimeError,
 )
-from billing.domain.posting import MAX_CALLS, RatedUsage, post_usage
-from billing.domain.rating import choose_deck, rate_usage
+from billing.domain.posting import MAX_CALLS, RatedUsage, post_usage, rate_event
+from billing.domain.quarantine import posting_id
+from billing.domain.rating import choose_deck
 from billing.domain.usage import MAX_CLOCK_AHEAD, Call, CallKey, UsageEvent
 from billing.ports import Book, CallsRecordedError, Clock, Decks, Parked, Quarantine
 from billing.services.change_account import ChangeAccount
@@ -118,15 +118,9 @@ class PostUsage:
         if event.quantity == 0 or event.answered_at is None:
             return RatedUsage(event, None)
         versions = self._decks.versions(account.rate_deck)
-        deck = self._decks.load(choose_deck(versions, event.answered_at))
-        if deck.currency != account.currency:
-            raise CurrencyMismatchError(
-                f"deck {deck.deck_id} is in {deck.currency}, the account in {account.currency}"
-            )
-        rated = rate_usage(
-            deck, event.unit, event.direction, event.to_number, event.quantity, event.answered_at
+        return rate_event(
+            self._decks.load(choose_deck(versions, event.answered_at)), account, event
         )
-        return RatedUsage(event, rated)
 
     def _distinct(self, ref: AccountRef, events: Iterable[UsageEvent]) -> list[UsageEvent]:
         """The first report of each call; a second one that disagrees is parked."""
@@ -143,12 +137,17 @@ class PostUsage:
     def _unrecorded(
         self, ref: AccountRef, events: Sequence[UsageEvent], recorded: Sequence[Call]
     ) -> list[UsageEvent]:
-        """Drop what is in the book: silently where it agrees, visibly where it does not."""
-        fingerprints = {call.event.key: call.fingerprint for call in recorded}
-        for event in events:
-            if fingerprints.get(event.key, event.fingerprint) != event.fingerprint:
+        """Drop what is in the book: silently where it agrees, visibly where it does not.
+
+        A report agrees with the call as it was first posted or as it was corrected since.
+        """
+        first = {call.event.key: call.fingerprint for call in recorded}
+        differing = [e for e in events if first.get(e.key, e.fingerprint) != e.fingerprint]
+        current = self._book.current_calls(ref.tenant_id, [event.key for event in differing])
+        for event in differing:
+            if current[event.key].fingerprint != event.fingerprint:
                 self._park_conflict(ref, event)
-        return [event for event in events if event.key not in fingerprints]
+        return [event for event in events if event.key not in first]
 
     def _park_conflict(self, ref: AccountRef, event: UsageEvent) -> None:
         self._park(
@@ -158,11 +157,9 @@ class PostUsage:
         )
 
     def _park(self, ref: AccountRef, event: UsageEvent, error: TalktimeError) -> None:
-        # Times lie outside, as in the fingerprint: the same report, delivered again, parks once.
-        name = [str(ref), error.code, str(event.key), event.fingerprint]
         self._quarantine.park(
             Parked(
-                parked_id=digest(name)[:32],
+                parked_id=posting_id(ref, error.code, event),
                 reason=error.code,
                 detail=error.detail,
                 connection_id=event.connection_id,

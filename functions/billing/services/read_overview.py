@@ -6,7 +6,7 @@ from datetime import datetime
 from billing.domain import rolling
 from billing.domain.account import Account, AccountRef, average_daily_spend_micros
 from billing.domain.errors import NotFoundError
-from billing.domain.grants import Grant
+from billing.domain.grants import Grant, Scope
 from billing.domain.money import ceil_div
 from billing.domain.recharge import CYCLE, amount_to_collect_micros
 from billing.domain.units import Unit
@@ -24,6 +24,8 @@ class Quota:
         grant_id: None where it sums up a unit.
         used_hundredths: Hundredths of a per cent, rounded up, so that 100 % means used up.
         resets_at: When it is refilled; of several, the first. None: never.
+        unlimited: It never runs out; of a unit: for any usage of it.
+        scope: The usage one lot is limited to; None serves all of its unit.
     """
 
     grant_id: str | None
@@ -33,6 +35,8 @@ class Quota:
     expires_at: datetime | None
     resets_at: datetime | None
     rolled_over: bool = False
+    unlimited: bool = False
+    scope: Scope | None = None
 
     @property
     def used_hundredths(self) -> int:
@@ -125,6 +129,8 @@ def _lot(account: Account, grant: Grant) -> Quota:
         expires_at=grant.expires_at,
         resets_at=account.period.end_at if is_refilled else None,
         rolled_over=grant.rolled_over,
+        unlimited=grant.unlimited,
+        scope=grant.scope,
     )
 
 
@@ -137,4 +143,5 @@ def _sum(unit: Unit, lots: list[Quota]) -> Quota:
         remaining=sum(lot.remaining for lot in lots),
         expires_at=None,
         resets_at=min(resets, default=None),
+        unlimited=any(lot.unlimited and lot.scope is None for lot in lots),
     )

@@ -1,9 +1,7 @@
 """Take a provider's callback in: check who sent it, then queue what it reports or park it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from billing.domain.account import AccountRef, require_id
 from billing.domain.callbacks import (
@@ -14,38 +12,22 @@ from billing.domain.callbacks import (
     Unreadable,
     WebhookRequest,
 )
-from billing.domain.canonical import Json, digest
 from billing.domain.errors import InvalidInputError, InvalidSignatureError, NotFoundError
 from billing.domain.usage import UsageEvent
 from billing.ports import (
+    CarrierCosts,
     Clock,
     Connection,
     Connections,
-    Parked,
     Quarantine,
     TelephonyProvider,
+    UsageParts,
     UsageQueue,
 )
+from billing.services.join_parts import JoinParts
+from billing.services.place_usage import PlaceUsage, Taken, TakenStatus
 
-ACCOUNT_NOT_MAPPED = "account_not_mapped"
-HALF_OF_A_CALL = "half_of_a_call"
 CARRIER_RATED = "carrier_rated"
-
-
-class TakenStatus(StrEnum):
-    """What became of a callback that was truly the provider's."""
-
-    ACCEPTED = "accepted"
-    IGNORED = "ignored"
-    PARKED = "parked"
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The outcome, with a stable code where there is something to explain."""
-
-    status: TakenStatus
-    reason: str = ""
 
 
 class TakeUsage:
@@ -57,14 +39,17 @@ class TakeUsage:
         connections: Connections,
         quarantine: Quarantine,
         queue: UsageQueue,
+        parts: UsageParts,
+        costs: CarrierCosts,
         clock: Clock,
         providers: Mapping[str, TelephonyProvider],
     ) -> None:
         self._connections = connections
-        self._quarantine = quarantine
-        self._queue = queue
+        self._costs = costs
         self._clock = clock
         self._providers = providers
+        self._place_usage = PlaceUsage(quarantine=quarantine, queue=queue, clock=clock)
+        self._join_parts = JoinParts(parts=parts, place_usage=self._place_usage, clock=clock)
 
     def take(self, connection_id: str, request: WebhookRequest) -> Taken:
         """Returns only once whatever was reported is durable.
@@ -81,21 +66,15 @@ class TakeUsage:
             case Ignored(reason):
                 return Taken(TakenStatus.IGNORED, reason)
             case Unreadable() as unreadable:
-                return self._park_unreadable(connection, unreadable)
+                ref = connection.account_for(unreadable.provider_account)
+                return self._place_usage.park(connection_id, ref, unreadable)
             case Reported(events):
                 return self._place(connection, events)
             case Halved(part):
-                detail = f"the part of the call that was {part.kind}, without the others"
-                account = part.key.provider_account
-                return self._park_unreadable(
-                    connection, Unreadable(HALF_OF_A_CALL, detail, account, part.to_json())
-                )
+                ref = connection.account_for(part.key.provider_account)
+                return self._join_parts.take(ref, part)
             case CarrierRated() as rated:
-                detail = "the carrier's own rated record of a call"
-                account = rated.key.provider_account
-                return self._park_unreadable(
-                    connection, Unreadable(CARRIER_RATED, detail, account, rated.to_json())
-                )
+                return self._keep_cost(connection, rated)
 
     def _verified(
         self, connection_id: str, request: WebhookRequest, received_at: datetime
@@ -110,51 +89,24 @@ class TakeUsage:
         return connection, provider
 
     def _place(self, connection: Connection, events: Sequence[UsageEvent]) -> Taken:
-        mapped: dict[AccountRef, list[UsageEvent]] = {}
-        unmapped: list[UsageEvent] = []
+        placed: dict[AccountRef | None, list[UsageEvent]] = {}
         for event in events:
             ref = connection.account_for(event.key.provider_account)
-            (unmapped if ref is None else mapped.setdefault(ref, [])).append(event)
-        for ref, theirs in mapped.items():
-            self._queue.send(ref, theirs)
-        for event in unmapped:
-            self._park_unmapped(connection, event)
-        if unmapped:
-            return Taken(TakenStatus.PARKED, ACCOUNT_NOT_MAPPED)
-        return Taken(TakenStatus.ACCEPTED)
+            placed.setdefault(ref, []).append(event)
+        taken = [self._place_usage.place(ref, theirs) for ref, theirs in placed.items()]
+        parked = (each for each in taken if each.status is TakenStatus.PARKED)
+        return next(parked, Taken(TakenStatus.ACCEPTED))
 
-    def _park_unmapped(self, connection: Connection, event: UsageEvent) -> None:
-        # Times lie outside the identity, as they do in the fingerprint: a message's callbacks
-        # carry none, so each delivery of the same report would be parked once more.
-        identity: Json = [str(event.key), event.fingerprint, event.status]
-        account = event.key.provider_account
-        self._park(
-            connection,
-            Unreadable(
-                ACCOUNT_NOT_MAPPED,
-                f"the connection maps {account} to no account",
-                account,
-                event.to_json(),
-            ),
-            identity,
-        )
-
-    def _park_unreadable(self, connection: Connection, unreadable: Unreadable) -> Taken:
-        self._park(connection, unreadable, unreadable.callback)
-        return Taken(TakenStatus.PARKED, unreadable.reason)
-
-    def _park(self, connection: Connection, unplaced: Unreadable, identity: Json) -> None:
-        self._quarantine.park(
-            Parked(
-                parked_id=digest([unplaced.reason, connection.connection_id, identity])[:32],
-                reason=unplaced.reason,
-                detail=unplaced.detail,
-                connection_id=connection.connection_id,
-                account=connection.account_for(unplaced.provider_account),
-                event=dict(unplaced.callback),
-                parked_at=self._clock.now(),
-            )
-        )
+    def _keep_cost(self, connection: Connection, rated: CarrierRated) -> Taken:
+        """What the carrier bills stands beside the call, and changes nothing in what we do."""
+        account = rated.key.provider_account
+        ref = connection.account_for(account)
+        if ref is None:
+            detail = f"what a call costs the operator; the connection maps {account} to no account"
+            unplaced = Unreadable(CARRIER_RATED, detail, account, rated.to_json())
+            return self._place_usage.park(connection.connection_id, None, unplaced)
+        self._costs.keep(ref.tenant_id, rated)
+        return Taken(TakenStatus.ACCEPTED, CARRIER_RATED)
 
 
 def _refusal() -> InvalidSignatureError:

@@ -21,6 +21,7 @@ class NewDeck:
 
     Args:
         effective_at: Aware UTC; None: as soon as it can be.
+        is_draft: It waits to be activated, and has no date before.
     """
 
     deck_id: str
@@ -29,6 +30,7 @@ class NewDeck:
     effective_at: datetime | None
     rounding: Rounding
     decimals: int
+    is_draft: bool = False
 
 
 class UploadDeck:
@@ -51,25 +53,35 @@ class UploadDeck:
         """
         require_id(wanted.deck_id, "deck")
         Money(0, wanted.currency)
+        if not 0 <= wanted.decimals <= MICRO_DECIMALS:
+            raise InvalidInputError(f"decimals is 0 to {MICRO_DECIMALS}", field="decimals")
+        if wanted.is_draft and wanted.effective_at is not None:
+            raise InvalidInputError(
+                "a draft takes effect from when it is activated for", field="effective_at"
+            )
         table = parse_deck(wanted.content)
         body = serialise_deck(table)
         now = self._clock.now()
-        versions = self._decks.versions(wanted.deck_id)
+        uploaded = self._decks.uploaded(wanted.deck_id)
+        alike = [found for found in uploaded if found.is_draft == wanted.is_draft]
+        soonest = now if wanted.is_draft else now + DECK_LEAD
         version = DeckVersion(
             deck_id=wanted.deck_id,
-            version=len(versions) + 1,
+            version=len(uploaded) + 1,
             currency=wanted.currency,
-            effective_at=wanted.effective_at or now + DECK_LEAD,
+            effective_at=wanted.effective_at or soonest,
             rounding=wanted.rounding.value,
             decimals=wanted.decimals,
             digest=deck_digest(body),
             rates=len(table),
             uploaded_at=now,
+            is_draft=wanted.is_draft,
         )
-        same = _same_as(versions, version, is_dated=wanted.effective_at is not None)
+        same = _same_as(alike, version, is_dated=wanted.effective_at is not None)
         if same is not None:
             return same, False
-        _check(versions, version, now)
+        if not version.is_draft:
+            check_next(alike, version.currency, version.effective_at, now)
         self._decks.store(version, body)
         return version, True
 
@@ -92,16 +104,21 @@ def _same_as(
     return None
 
 
-def _check(versions: Sequence[DeckVersion], wanted: DeckVersion, now: datetime) -> None:
-    if not 0 <= wanted.decimals <= MICRO_DECIMALS:
-        raise InvalidInputError(f"decimals is 0 to {MICRO_DECIMALS}", field="decimals")
-    if not versions:
+def check_next(
+    active: Sequence[DeckVersion], currency: str, effective_at: datetime, now: datetime
+) -> None:
+    """Whether a version may follow those that are or will be in force.
+
+    Raises:
+        InvalidInputError: Names the field: another currency than before, too early a date.
+    """
+    if not active:
         return
-    if versions[-1].currency != wanted.currency:
+    if active[-1].currency != currency:
         raise InvalidInputError(
-            f"the deck is in {versions[-1].currency}; a deck keeps its currency", field="currency"
+            f"the deck is in {active[-1].currency}; a deck keeps its currency", field="currency"
         )
-    if wanted.effective_at < now + DECK_LEAD:
+    if effective_at < now + DECK_LEAD:
         raise InvalidInputError(
             f"a further version takes effect {DECK_LEAD.seconds} seconds from now or later",
             field="effective_at",

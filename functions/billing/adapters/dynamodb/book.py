@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from billing.adapters.dynamodb import items, keys
 from billing.adapters.dynamodb.items import Item, Raw
@@ -95,6 +96,25 @@ class DynamoDBBook:
         found = self._table.get_many(keys.call(tenant_id, key) for key in call_keys)
         return {call.event.key: call for call in map(items.call_of, found)}
 
+    def current_calls(self, tenant_id: str, call_keys: Iterable[CallKey]) -> dict[CallKey, Call]:
+        first = self._table.get_many(keys.call(tenant_id, key) for key in call_keys)
+        calls = [(items.call_of(raw), items.revision_of(raw)) for raw in first]
+        corrected = [(call.event.key, revision) for call, revision in calls if revision]
+        current = self.call_revisions(tenant_id, corrected)
+        return {
+            call.event.key: current[call.event.key, revision] if revision else call
+            for call, revision in calls
+        }
+
+    def call_revisions(
+        self, tenant_id: str, names: Iterable[tuple[CallKey, int]]
+    ) -> dict[tuple[CallKey, int], Call]:
+        found = self._table.get_many(
+            keys.call_revision(tenant_id, key, revision) if revision else keys.call(tenant_id, key)
+            for key, revision in names
+        )
+        return {(call.event.key, call.revision): call for call in map(items.call_of, found)}
+
     def funding_source(self, ref: AccountRef, source_id: str) -> FundingSource:
         raw = self._found(keys.funding_source(ref, source_id), "funding source")
         return items.record_of(FundingSource, raw)
@@ -103,11 +123,15 @@ class DynamoDBBook:
         return items.record_of(Recharge, self._found(keys.recharge(ref, ordinal), "recharge"))
 
     def entries(
-        self, account: Account, after_sequence: int = 0, limit: int | None = None
+        self,
+        account: Account,
+        after_sequence: int = 0,
+        limit: int | None = None,
+        posted_from: datetime | None = None,
     ) -> Iterator[LedgerEntry]:
         after = items.EntryItem.sk > keys.sequence_sk(after_sequence)
         left = limit
-        for year, month in _months(account.created_at, account.head.posted_at):
+        for year, month in _months(posted_from or account.created_at, account.head.posted_at):
             partition = keys.ledger_month(account.ref, year, month)
             for raw in self._table.query(
                 partition, after, consistent=True, limit=left, page=ENTRIES_PAGE
@@ -148,12 +172,14 @@ class DynamoDBBook:
             )
         deletes = [keys.timer(change.after.ref, kind) for kind in change.timers_cleared]
         puts = _puts(change)
-        assert len(deletes) + len(puts) == change.item_count, "every item is counted"
-        written = {*deletes, *(put.key for put in puts)}
+        updates = [_revised(call) for call in change.revisions]
+        count = len(deletes) + len(puts) + len(updates)
+        assert count == change.item_count, "every item is counted"
+        written = {*deletes, *(put.key for put in puts), *(key for key, _, _ in updates)}
         assert len(written) == change.item_count, "a Change writes each item once"
         try:
             self._table.transact(
-                deletes, [(put.item, _condition(put.guard, change)) for put in puts]
+                deletes, [(put.item, _condition(put.guard, change)) for put in puts], updates
             )
         except TransactWriteError as error:
             self._refuse(change, puts, error.cancellation_reasons[len(deletes) :], error)
@@ -240,12 +266,24 @@ def _puts(change: Change) -> list[Put]:
     if change.finished is not None:
         puts.append(Put(items.operation_item(change.finished)))
     puts += [Put(items.call_item(call), Guard.CALL_IS_NEW) for call in change.calls]
+    puts += [Put(items.revision_item(call)) for call in change.revisions]
     puts += [Put(items.entry_item(ref, entry)) for entry in change.entries]
     for record in change.records:
         puts += _record_puts(record, change.operation)
     puts += [Put(items.timer_item(timer)) for timer in change.timers_set]
     puts += [Put(items.event_item(change.after.version, event)) for event in change.events]
     return puts
+
+
+def _revised(call: Call) -> tuple[Key, Action, Condition]:
+    """Points a call to its next revision. Whoever revised it in between moved the account on."""
+    standing = items.CallItem.revision
+    is_seen = standing == call.revision - 1 if call.revision > 1 else standing.does_not_exist()
+    return (
+        keys.call(call.account.tenant_id, call.event.key),
+        standing.set(call.revision),
+        Item.pk.exists() & is_seen,
+    )
 
 
 def _record_puts(record: Record, operation: Operation | None) -> list[Put]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -43,10 +44,13 @@ class DynamoDBDecks:
         fresh = timedelta(0) <= now - read_at < DECK_VERSIONS_KEPT
         if versions and fresh:
             return versions
-        found = query(self._table, keys.deck(deck_id))
-        versions = tuple(_version(deck_id, item) for item in found)
+        versions = tuple(found for found in self.uploaded(deck_id) if not found.is_draft)
         self._versions[deck_id] = (now, versions)
         return versions
+
+    def uploaded(self, deck_id: str) -> Sequence[DeckVersion]:
+        found = query(self._table, keys.deck(deck_id))
+        return tuple(_version(deck_id, item) for item in found)
 
     def deck_ids(self) -> list[str]:
         listing = query(self._table, keys.CATALOG, StoreItem.sk.startswith(keys.DECK_PREFIX))
@@ -70,6 +74,16 @@ class DynamoDBDecks:
         conflict = f"version {version.version} of deck {version.deck_id} exists already"
         write_together(self._table, [(item, is_new()), (listed, None)], conflict=conflict)
         self._versions.pop(version.deck_id, None)
+
+    def activate(self, draft: DeckVersion, effective_at: datetime) -> DeckVersion:
+        active = replace(draft, is_draft=False, effective_at=effective_at)
+        key = keys.deck_version(draft.deck_id, draft.version)
+        item = StoreItem(*key, version=draft.version, document=_document(active))
+        unchanged = StoreItem.document == _document(draft)
+        conflict = f"version {draft.version} of deck {draft.deck_id} is no draft any more"
+        write_together(self._table, [(item, unchanged)], conflict=conflict)
+        self._versions.pop(draft.deck_id, None)
+        return active
 
     def _read_body(self, version: DeckVersion) -> RateDeck:
         found = self._s3.get_object(Bucket=self._bucket, Key=_object_key(version))
@@ -101,6 +115,8 @@ def _document(version: DeckVersion) -> str:
         "rates": version.rates,
         "uploaded_at": version.uploaded_at.isoformat(),
     }
+    if version.is_draft:
+        document["draft"] = True
     return canonical_json(document)
 
 
@@ -116,4 +132,5 @@ def _version(deck_id: str, item: StoreItem) -> DeckVersion:
         digest=document["digest"],
         rates=document["rates"],
         uploaded_at=datetime.fromisoformat(document["uploaded_at"]),
+        is_draft=document.get("draft", False),
     )

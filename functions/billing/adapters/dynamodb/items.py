@@ -54,9 +54,15 @@ class AccountItem(Item):
 
 
 class PackedItem(Item):
-    """A call: written often, so packed."""
+    """A call as a correction left it: packed, like whatever may be written often."""
 
     packed = BinaryAttribute(legacy_encoding=False)
+
+
+class CallItem(PackedItem):
+    """A call as it was first posted, and the number of the revision that stands now."""
+
+    revision = NumberAttribute(null=True)
 
 
 class EntryItem(PackedItem):
@@ -145,6 +151,8 @@ def entry_item(ref: AccountRef, entry: LedgerEntry) -> EntryItem:
     stored = to_json(entry)
     usage = dict(to_json(entry.usage))
     del usage["calls"]
+    if not entry.usage.revisions:
+        del usage["revisions"]
     stored["usage"] = usage
     return EntryItem(
         *keys.ledger_entry(ref, entry.posted_at, entry.sequence),
@@ -161,12 +169,32 @@ def entry_of(raw: Raw) -> LedgerEntry:
     return from_json(LedgerEntry, stored)
 
 
-def call_item(call: Call) -> PackedItem:
+def call_item(call: Call) -> CallItem:
+    assert call.corrected is None, "a revision is an item of its own"
+    return CallItem(
+        *keys.call(call.account.tenant_id, call.event.key), packed=pack(_stored_call(call))
+    )
+
+
+def revision_item(call: Call) -> PackedItem:
+    key = keys.call_revision(call.account.tenant_id, call.event.key, call.revision)
+    return PackedItem(*key, packed=pack(_stored_call(call)))
+
+
+def _stored_call(call: Call) -> dict[str, Json]:
     stored = to_json(call)
     event = dict(to_json(call.event))
     del event["key"]
     stored["event"] = event
-    return PackedItem(*keys.call(call.account.tenant_id, call.event.key), packed=pack(stored))
+    if call.corrected is None:
+        # Nearly every call: its item pays for no field that says nothing.
+        del stored["corrected"]
+    return stored
+
+
+def revision_of(raw: Raw) -> int:
+    """Which revision of a call stands; 0: as it was first posted."""
+    return int(read(CallItem, raw).revision or 0)
 
 
 def call_of(raw: Raw) -> Call:

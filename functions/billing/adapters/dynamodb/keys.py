@@ -6,13 +6,14 @@ comes first in every partition that holds anything of a tenant's, so a forged id
 """
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from billing.domain.account import AccountRef
 from billing.domain.periods import Period
 from billing.domain.records import EventType, TimerKind
 from billing.domain.usage import CallKey
+from billing.domain.usage_parts import PartKind
 
 SHARDS = 8
 """Partitions that what would be one hot list is spread over; a reader asks each of them."""
@@ -20,9 +21,11 @@ SHARDS = 8
 DUE_INDEX = "due"
 
 _SEQUENCE_DIGITS = 12
+_REVISION_DIGITS = 6
 _ORDINAL_DIGITS = 9
 _DECK_VERSION_DIGITS = 6
 _CATALOG_VERSION_DIGITS = 6
+_GENERATION_DIGITS = 6
 
 
 class Key(NamedTuple):
@@ -50,6 +53,38 @@ def ledger_month(ref: AccountRef, year: int, month: int) -> str:
     return _join("LEDGER", ref.tenant_id, ref.account_id, f"{year:04d}-{month:02d}")
 
 
+def ledger_account(pk: str) -> AccountRef:
+    tenant_id, account_id, _ = _parts(pk, "LEDGER", 3)
+    return AccountRef(tenant_id, account_id)
+
+
+def is_ledger(pk: str) -> bool:
+    return pk.startswith("LEDGER#")
+
+
+def summaries(ref: AccountRef) -> str:
+    """The partition of an account's days."""
+    return _join("DAYS", ref.tenant_id, ref.account_id)
+
+
+def summary_head(ref: AccountRef) -> Key:
+    return Key(summaries(ref), "HEAD")
+
+
+def summary_day(ref: AccountRef, generation: int, day: date) -> Key:
+    return Key(summaries(ref), f"{summary_generation(generation)}{day.isoformat()}")
+
+
+def summary_generation(generation: int) -> str:
+    """What the sort keys of one generation's days begin with."""
+    assert 0 < generation < 10**_GENERATION_DIGITS, generation
+    return f"{generation:0{_GENERATION_DIGITS}d}#"
+
+
+def summarised_day(sk: str) -> date:
+    return date.fromisoformat(sk.partition("#")[2])
+
+
 def sequence_sk(sequence: int) -> str:
     assert 0 <= sequence < 10**_SEQUENCE_DIGITS, sequence
     return f"{sequence:0{_SEQUENCE_DIGITS}d}"
@@ -60,9 +95,42 @@ def call(tenant_id: str, key: CallKey) -> Key:
     return Key(pk, "CALL")
 
 
+def call_revision(tenant_id: str, key: CallKey, revision: int) -> Key:
+    """The call as a correction left it; as it was first posted it is ``call``."""
+    assert 0 < revision < 10**_REVISION_DIGITS, revision
+    return Key(call(tenant_id, key).pk, f"REV#{revision:0{_REVISION_DIGITS}d}")
+
+
 def call_key(pk: str) -> CallKey:
     _, provider, provider_account, call_id = _parts(pk, "CALL", 4)
     return CallKey(provider, provider_account, call_id)
+
+
+def call_tenant(pk: str) -> str:
+    return _parts(pk, "CALL", 4)[0]
+
+
+PART_PREFIX = "PART#"
+
+
+def call_part(tenant_id: str, key: CallKey, kind: PartKind, part_digest: str) -> Key:
+    """One report of one part of a call. Reports that differ stand beside each other."""
+    return Key(call(tenant_id, key).pk, f"{PART_PREFIX}{kind.value}#{part_digest}")
+
+
+def part_due_pk(pk: str) -> str:
+    """Where the parts of that call stand in the index of what is due."""
+    return part_due_shard(shard(pk))
+
+
+def part_due_shard(number: int) -> str:
+    """Told apart from every kind of timer: a part belongs to a call, not to an account."""
+    return f"part#{number}"
+
+
+def call_cost(tenant_id: str, key: CallKey) -> Key:
+    """What the call's carrier bills for it."""
+    return Key(call(tenant_id, key).pk, "COST")
 
 
 def operation(ref: AccountRef, operation_id: str) -> Key:

@@ -11,6 +11,7 @@ from pynamodb.connection import TableConnection
 from pynamodb.connection.base import MetaTable
 from pynamodb.exceptions import PutError, PynamoDBException
 from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 
 from billing.adapters.dynamodb.items import Item, Raw
 from billing.adapters.dynamodb.keys import DUE_INDEX, Key
@@ -185,9 +186,12 @@ class Table:
             self._connection.delete_item(key.pk, key.sk, condition=condition)
 
     def transact(
-        self, deletes: Sequence[Key], puts: Sequence[tuple[Item, Condition | None]]
+        self,
+        deletes: Sequence[Key],
+        puts: Sequence[tuple[Item, Condition | None]],
+        updates: Sequence[tuple[Key, Action, Condition]] = (),
     ) -> None:
-        """Delete and put all of it or nothing; reasons of a cancellation come in this order.
+        """Delete, put and update all of it or nothing; a cancellation's reasons come in this order.
 
         Raises:
             TransactWriteError: Nothing is decided here about what it means.
@@ -196,7 +200,12 @@ class Table:
             condition_check_items=[],
             delete_items=[self._connection.get_operation_kwargs(key.pk, key.sk) for key in deletes],
             put_items=[self._put_request(item, condition) for item, condition in puts],
-            update_items=[],
+            update_items=[
+                self._connection.get_operation_kwargs(
+                    key.pk, key.sk, actions=[action], condition=condition
+                )
+                for key, action, condition in updates
+            ],
         )
 
     def _put_request(self, item: Item, condition: Condition | None) -> dict[str, Any]:
