@@ -24,6 +24,7 @@ class Role(StrEnum):
 OPERATORS = frozenset({Role.OPERATOR})
 OPENERS = frozenset({Role.OPERATOR, Role.BILLING_ADMIN})
 ADMINS = frozenset({Role.OPERATOR, Role.BILLING_ADMIN, Role.SERVICE})
+MACHINES = frozenset({Role.OPERATOR, Role.SERVICE})
 EVERYONE = frozenset(Role)
 
 

@@ -7,6 +7,7 @@ from functools import cache
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver
+from botocore.config import Config
 
 from api.app import create_app
 from api.auth import TokenRules
@@ -14,15 +15,18 @@ from api.observing import PowertoolsLog
 from api.serving import Server
 from api.wiring import Settings, Talktime
 from billing.adapters.clock import clock_from
+from billing.adapters.deck_uploads import S3DeckUploads
 from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.catalogs import DynamoDBCatalogs
 from billing.adapters.dynamodb.connections import DynamoDBConnections
 from billing.adapters.dynamodb.decks import DynamoDBDecks
 from billing.adapters.dynamodb.directory import DynamoDBDirectory
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
+from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.gateways.sandbox import SandboxGateway
 from billing.adapters.gateways.sandbox_table import TableSandboxBook
+from billing.adapters.queues import SqsUsageQueue
 from billing.adapters.secrets import StoredSecret
 
 
@@ -36,19 +40,32 @@ def talktime() -> Talktime:
     table = Table(os.environ["TABLE_NAME"])
     clock = clock_from(os.environ)
     sandbox = SandboxGateway(TableSandboxBook(os.environ["SANDBOX_TABLE_NAME"]))
+    bucket = os.environ["DECKS_BUCKET"]
+    s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     return Talktime(
         settings=settings(),
         book=DynamoDBBook(table),
         directory=DynamoDBDirectory(table),
         catalogs=DynamoDBCatalogs(table),
-        decks=DynamoDBDecks(table, os.environ["DECKS_BUCKET"], boto3.client("s3"), clock),
+        decks=DynamoDBDecks(table, bucket, s3, clock),
+        deck_uploads=S3DeckUploads(bucket, s3, clock),
         connections=DynamoDBConnections(
             table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms"), clock
         ),
         quarantine=DynamoDBQuarantine(table),
+        summaries=DynamoDBSummaries(table),
+        usage_queue=SqsUsageQueue(os.environ["USAGE_QUEUE_URL"], boto3.client("sqs")),
         gateways={sandbox.name: sandbox},
+        country_of=_country_of,
         clock=clock,
     )
+
+
+def _country_of(number: str) -> str:
+    # Tables of every country's numbers: only who filters by country waits for them.
+    from billing.adapters.countries import country_of
+
+    return country_of(number)
 
 
 def settings() -> Settings:

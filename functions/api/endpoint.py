@@ -135,6 +135,8 @@ class Endpoint:
             operator. Otherwise it is the operator's own.
         body: The JSON body's schema.
         uploads: The media type of a body that is no JSON.
+        reads: The media types of a JSON body that the endpoint itself takes apart, so that one
+            wrong item does not stop the others; each with the schema it is described by.
         answers: Statuses with their schema; a status that is not here is never answered.
         media_type: What success answers.
         csv_rows: The rows of a list that is also answered as ``text/csv``.
@@ -156,6 +158,7 @@ class Endpoint:
     query: type[Query] | None = None
     body: type[Schema] | None = None
     uploads: str | None = None
+    reads: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     body_limit_bytes: int = limits.JSON_BYTES
     media_type: str = JSON
     csv_rows: type[Schema] | None = None

@@ -110,7 +110,7 @@ def _schemas(endpoints: Iterable[Endpoint]) -> tuple[Object, dict[type[BaseModel
     """Every schema once, and a reference to each model that an endpoint names."""
     models: dict[type[BaseModel], None] = {}
     for endpoint in endpoints:
-        for model in (endpoint.body, *endpoint.answers.values()):
+        for model in (endpoint.body, *endpoint.reads.values(), *endpoint.answers.values()):
             if model is not None:
                 models[model] = None
     found, definitions = models_json_schema(
@@ -138,6 +138,9 @@ def _operation(endpoint: Endpoint, references: dict[type[BaseModel], Object]) ->
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
     elif endpoint.uploads is not None:
         content = {endpoint.uploads: {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": content}
+    elif endpoint.reads:
+        content = {name: {"schema": references[model]} for name, model in endpoint.reads.items()}
         operation["requestBody"] = {"required": True, "content": content}
     operation["responses"] = {
         **{str(status): _success(endpoint, status, references) for status in endpoint.answers},
@@ -218,7 +221,7 @@ def _success(endpoint: Endpoint, status: int, references: dict[type[BaseModel], 
 _DESCRIPTIONS = {
     200: "Done",
     201: "Created",
-    202: "Not known yet: see Location",
+    202: "Taken; where there is a Location, it leads to the outcome",
     204: "Done, nothing to say",
 }
 
@@ -231,7 +234,7 @@ def problem_codes(endpoint: Endpoint) -> set[str]:
         codes |= {"unauthorized", "forbidden", "busy"}
     if endpoint.is_tenants:
         codes.add("tenant_required")
-    if endpoint.body is not None:
+    if endpoint.body is not None or endpoint.reads:
         codes |= {"invalid_json", "unsupported_media_type"}
     if endpoint.uploads is not None:
         codes.add("unsupported_media_type")

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from billing.domain.canonical import Json, canonical_json
+from billing.domain.checked_fields import InvalidFieldsError
 from billing.domain.decks import DeckError
 from billing.domain.errors import TalktimeError
 
@@ -34,8 +35,10 @@ KINDS: Mapping[str, Kind] = {
     "forbidden": Kind(403, "Not allowed for this role"),
     "not_found": Kind(404, "Not found"),
     "method_not_allowed": Kind(405, "Method not allowed"),
+    "account_not_mapped": Kind(409, "Nobody knows whose usage this is"),
     "conflict": Kind(409, "In conflict with what exists"),
     "idempotency_key_expired": Kind(409, "The Idempotency-Key was used long ago"),
+    "item_closed": Kind(409, "The item is closed"),
     "no_catalog": Kind(409, "There is no catalogue yet"),
     "no_funding_source": Kind(409, "There is no funding source"),
     "recharge_in_progress": Kind(409, "A recharge is in progress"),
@@ -71,6 +74,8 @@ INTERNAL_CODES = frozenset(
         "conflicting_report",
         "gateway_key_reused",
         "invalid_signature",
+        "provider_refused",
+        "provider_unavailable",
         "queue_unavailable",
     }
 )
@@ -172,6 +177,8 @@ def problem_of(error: TalktimeError, request_id: str) -> Problem:
 def _errors(error: TalktimeError) -> tuple[FieldError, ...]:
     if isinstance(error, RequestError) and error.errors:
         return error.errors
+    if isinstance(error, InvalidFieldsError):
+        return tuple(FieldError(fault.pointer, fault.detail) for fault in error.faults)
     if isinstance(error, DeckError):
         return tuple(
             FieldError(

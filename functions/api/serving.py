@@ -216,6 +216,9 @@ def _body(
     if endpoint.uploads is not None:
         limits.require_media_type(headers, endpoint.uploads)
         return content, None
+    if endpoint.reads:
+        limits.require_media_type(headers, *endpoint.reads)
+        return content, None
     model = endpoint.body
     if model is None:
         return content, None

@@ -9,27 +9,40 @@ from api.cursors import Cursors
 from api.problems import RequestError
 from billing.domain.account import AccountRef
 from billing.domain.errors import NotFoundError
+from billing.domain.summaries import CountryOf
 from billing.ports import (
     Book,
     Catalogs,
     Clock,
     Connections,
     Decks,
+    DeckUploads,
     Directory,
     Gateway,
     Quarantine,
+    Summaries,
+    UsageQueue,
 )
+from billing.services.activate_deck import ActivateDeck
 from billing.services.add_funding_source import AddFundingSource
 from billing.services.change_account import ChangeAccount
 from billing.services.collect_recharge import CollectRecharge
+from billing.services.correct_usage import CorrectUsage
+from billing.services.diff_decks import DiffDecks
+from billing.services.fix_parked import FixParked
+from billing.services.ingest_events import IngestEvents
 from billing.services.list_usage import ListUsage
 from billing.services.open_account import OpenAccount
 from billing.services.prove_ledger import ProveLedger
 from billing.services.quote_usage import QuoteUsage
 from billing.services.read_overview import ReadOverview
+from billing.services.read_quarantine import ReadQuarantine
+from billing.services.replay_parked import ReplayParked
+from billing.services.rerate_usage import RerateUsage
 from billing.services.save_catalog import SaveCatalog
 from billing.services.save_connection import SaveConnection
 from billing.services.set_auto_recharge import SetAutoRecharge
+from billing.services.summarise_usage import SummariseUsage
 from billing.services.upload_deck import UploadDeck
 
 _PAGE = 100
@@ -60,9 +73,13 @@ class Talktime:
     directory: Directory
     catalogs: Catalogs
     decks: Decks
+    deck_uploads: DeckUploads
     connections: Connections
     quarantine: Quarantine
+    summaries: Summaries
+    usage_queue: UsageQueue
     gateways: Mapping[str, Gateway]
+    country_of: CountryOf
     clock: Clock
 
     @cached_property
@@ -99,6 +116,14 @@ class Talktime:
         return UploadDeck(self.decks, self.clock)
 
     @cached_property
+    def activate_deck(self) -> ActivateDeck:
+        return ActivateDeck(self.decks, self.clock)
+
+    @cached_property
+    def diff_decks(self) -> DiffDecks:
+        return DiffDecks(self.decks, self.list_usage, self.clock)
+
+    @cached_property
     def quote_usage(self) -> QuoteUsage:
         return QuoteUsage(self.decks, self.clock)
 
@@ -115,8 +140,52 @@ class Talktime:
         return ReadOverview(self.book, self.catalogs, self.clock)
 
     @cached_property
+    def ingest_events(self) -> IngestEvents:
+        return IngestEvents(
+            book=self.book,
+            quarantine=self.quarantine,
+            queue=self.usage_queue,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def read_quarantine(self) -> ReadQuarantine:
+        return ReadQuarantine(self.quarantine, self.book)
+
+    @cached_property
+    def fix_parked(self) -> FixParked:
+        return FixParked(self.quarantine, self.book, self.clock)
+
+    @cached_property
+    def replay_parked(self) -> ReplayParked:
+        return ReplayParked(
+            quarantine=self.quarantine,
+            book=self.book,
+            connections=self.connections,
+            queue=self.usage_queue,
+            clock=self.clock,
+        )
+
+    @cached_property
     def list_usage(self) -> ListUsage:
-        return ListUsage(self.book)
+        return ListUsage(self.book, self.country_of)
+
+    @cached_property
+    def summarise_usage(self) -> SummariseUsage:
+        return SummariseUsage(self.book, self.summaries, self.clock)
+
+    @cached_property
+    def correct_usage(self) -> CorrectUsage:
+        return CorrectUsage(book=self.book, decks=self.decks, change_account=self.change_account)
+
+    @cached_property
+    def rerate_usage(self) -> RerateUsage:
+        return RerateUsage(
+            book=self.book,
+            decks=self.decks,
+            clock=self.clock,
+            change_account=self.change_account,
+        )
 
     @cached_property
     def prove_ledger(self) -> ProveLedger:

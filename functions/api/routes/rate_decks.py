@@ -36,6 +36,7 @@ def put_deck(call: Call) -> Answer:
             effective_at=query.effective_at,
             rounding=query.rounding,
             decimals=query.decimals,
+            is_draft=not query.activate,
         )
     )
     return Answer(201 if is_new else 200, DeckVersionOut.of(version))
@@ -45,7 +46,7 @@ def list_decks(call: Call) -> Answer:
     after = lists.position(call)
     decks = call.talktime.decks
     ids = [deck for deck in decks.deck_ids() if after is None or deck > str(after)]
-    found = [(deck, decks.versions(deck)) for deck in ids[: lists.limit(call) + 1]]
+    found = [(deck, decks.uploaded(deck)) for deck in ids[: lists.limit(call) + 1]]
     return lists.page(
         call,
         [(deck, versions) for deck, versions in found if versions],
@@ -103,7 +104,7 @@ def _quantity(asked: UsageQuoteIn) -> tuple[Unit, int]:
 
 
 def _versions(call: Call) -> Sequence[DeckVersion]:
-    versions = call.talktime.decks.versions(call.path["deck"])
+    versions = call.talktime.decks.uploaded(call.path["deck"])
     if not versions:
         raise NotFoundError("no such deck")
     return versions
@@ -111,7 +112,8 @@ def _versions(call: Call) -> Sequence[DeckVersion]:
 
 def _deck(call: Call, versions: Sequence[DeckVersion]) -> DeckOut:
     try:
-        current = choose_deck(versions, call.talktime.clock.now())
+        active = [version for version in versions if not version.is_draft]
+        current = choose_deck(active, call.talktime.clock.now())
     except NoRateDeckError:
         current = None
     return DeckOut(

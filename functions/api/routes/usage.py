@@ -7,7 +7,9 @@ from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page
 from api.schemas.usage import CallOut, UsageQuery
-from billing.services.list_usage import START, Position
+from billing.domain.units import Direction, Unit
+from billing.domain.usage import CallStatus
+from billing.services.list_usage import START, Position, UsageFilter
 
 
 def list_usage(call: Call) -> Answer:
@@ -18,10 +20,23 @@ def list_usage(call: Call) -> Answer:
         end=query.to,
         start=_start(call),
         limit=lists.limit(call),
+        only=_filter(query),
     )
     following = [page.next.sequence, page.next.index] if page.next else None
     return lists.page_of(
         call, [CallOut.of(found, page.currency) for found in page.calls], following
+    )
+
+
+def _filter(query: UsageQuery) -> UsageFilter:
+    destination = query.destination
+    return UsageFilter(
+        unit=Unit(query.unit) if query.unit else None,
+        direction=Direction(query.direction) if query.direction else None,
+        status=CallStatus(query.status) if query.status else None,
+        connection_id=query.connection,
+        destination=destination.replace(" ", "+") if destination else None,
+        country=query.country,
     )
 
 

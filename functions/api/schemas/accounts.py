@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 from api.schemas.base import Decimals, Instant, MoneyOut, Schema
+from api.schemas.catalog import ScopeIn
 from billing.domain.account import OpenRecharge
 from billing.services.read_overview import Overview, Quota
 
@@ -32,6 +33,7 @@ class QuotaOut(Schema):
     unit: str
     total: int
     remaining: int
+    unlimited: bool
     percentage_used: Decimals
     resets_at: Instant | None
 
@@ -41,6 +43,7 @@ class QuotaOut(Schema):
             unit=quota.unit.value,
             total=quota.total,
             remaining=quota.remaining,
+            unlimited=quota.unlimited,
             percentage_used=_percentage(quota),
             resets_at=quota.resets_at,
         )
@@ -57,6 +60,8 @@ class GrantOut(Schema):
     resets_at: Instant | None
     expires_at: Instant | None
     rolled_over: bool
+    unlimited: bool
+    scope: ScopeIn | None
 
     @staticmethod
     def of(quota: Quota) -> "GrantOut":
@@ -70,6 +75,8 @@ class GrantOut(Schema):
             resets_at=quota.resets_at,
             expires_at=quota.expires_at,
             rolled_over=quota.rolled_over,
+            unlimited=quota.unlimited,
+            scope=ScopeIn.of(quota.scope) if quota.scope else None,
         )
 
 

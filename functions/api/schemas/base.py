@@ -69,6 +69,14 @@ def _parse_whole(value: object) -> int:
     raise ValueError("a whole number")
 
 
+def _parse_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("true", "false"):
+        return value == "true"
+    raise ValueError("true or false")
+
+
 def _one_line(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("one line of visible text")
@@ -116,6 +124,8 @@ Bound = Annotated[
 ]
 Whole = Annotated[int, BeforeValidator(_parse_whole)]
 """An integer in a query, where everything is text."""
+Flag = Annotated[bool, BeforeValidator(_parse_flag)]
+"""The same for a truth value."""
 
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]

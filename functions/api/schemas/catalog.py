@@ -1,24 +1,46 @@
 """The catalogue: one document, validated as a whole."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from api.problems import under
 from api.schemas.base import Id, Name, Schema
 from billing.domain.catalog import Catalog, Plan, make_catalog
-from billing.domain.grants import RecurringGrant
-from billing.domain.units import Unit
+from billing.domain.grants import MAX_SCOPE_PREFIXES, RecurringGrant, Scope
+from billing.domain.units import Direction, Unit
 from billing.ports import StoredCatalog
 
 MAX_QUANTITY = 10**12
 
+Prefix = Annotated[str, Field(min_length=1, max_length=32)]
+
+
+class ScopeIn(Schema):
+    """The usage a grant is limited to: a direction, prefixes of the called number, or both.
+
+    A prefix has digits and no plus sign, as in a rate deck; ``short:`` stands before short codes.
+    """
+
+    direction: Direction | None = None
+    prefixes: Annotated[list[Prefix], Field(max_length=MAX_SCOPE_PREFIXES)] = []
+
+    @staticmethod
+    def of(scope: Scope) -> "ScopeIn":
+        return ScopeIn(direction=scope.direction, prefixes=list(scope.prefixes))
+
 
 class GrantIn(Schema):
-    """What a plan grants at the start of each period."""
+    """What a plan grants at the start of each period, shared by all numbers of the account.
+
+    One that is ``unlimited`` has no quantity, and carries nothing over.
+    """
 
     grant: Id
     unit: Unit
-    quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+    quantity: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 0
+    unlimited: bool = False
+    scope: ScopeIn | None = None
     priority: Annotated[int, Field(ge=0, le=1_000_000)] = 100
     rollover_limit: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 0
 
@@ -41,19 +63,46 @@ class CatalogIn(Schema):
                 plan.plan,
                 plan.name,
                 tuple(
-                    RecurringGrant(
-                        recurring_id=grant.grant,
-                        unit=grant.unit,
-                        quantity=grant.quantity,
-                        priority=grant.priority,
-                        rollover_limit=grant.rollover_limit,
-                    )
-                    for grant in plan.grants
+                    _grant(grant, f"plans/{index}/grants/{place}")
+                    for place, grant in enumerate(plan.grants)
                 ),
             )
-            for plan in self.plans
+            for index, plan in enumerate(self.plans)
         )
         return make_catalog(self.terms_version, tuple(plans))
+
+
+def _grant(given: GrantIn, pointer: str) -> RecurringGrant:
+    with under(pointer, _GRANT_FIELDS):
+        scope = given.scope
+        return RecurringGrant(
+            recurring_id=given.grant,
+            unit=given.unit,
+            quantity=given.quantity,
+            priority=given.priority,
+            rollover_limit=given.rollover_limit,
+            scope=Scope(scope.direction, tuple(scope.prefixes)) if scope else None,
+            unlimited=given.unlimited,
+        )
+
+
+_GRANT_FIELDS = frozenset({"quantity", "rollover_limit", "scope/prefixes", "unlimited"})
+
+
+def _grant_out(grant: RecurringGrant) -> GrantIn:
+    """Without what most grants do not have."""
+    shown: dict[str, Any] = {
+        "grant": grant.recurring_id,
+        "unit": grant.unit,
+        "quantity": grant.quantity,
+        "priority": grant.priority,
+        "rollover_limit": grant.rollover_limit,
+    }
+    if grant.unlimited:
+        shown["unlimited"] = True
+    if grant.scope is not None:
+        shown["scope"] = ScopeIn.of(grant.scope)
+    return GrantIn.model_validate(shown)
 
 
 class CatalogOut(Schema):
@@ -67,16 +116,7 @@ class CatalogOut(Schema):
             PlanIn(
                 plan=plan.plan_id,
                 name=plan.name,
-                grants=[
-                    GrantIn(
-                        grant=grant.recurring_id,
-                        unit=grant.unit,
-                        quantity=grant.quantity,
-                        priority=grant.priority,
-                        rollover_limit=grant.rollover_limit,
-                    )
-                    for grant in plan.recurring_grants
-                ],
+                grants=[_grant_out(grant) for grant in plan.recurring_grants],
             )
             for plan in stored.catalog.plans.values()
         ]

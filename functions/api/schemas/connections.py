@@ -1,10 +1,11 @@
 """Provider connections. A secret goes in, and never comes out."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from api.schemas.base import AccountName, Instant, Schema
+from billing.domain.providers import ProviderName
 from billing.ports import Connection
 
 Secret = Annotated[str, Field(min_length=8, max_length=256, pattern=r"^[\x21-\x7e]+$")]
@@ -19,7 +20,7 @@ class ConnectionIn(Schema):
     to, else to ``account``; without one it is parked.
     """
 
-    provider: Literal["twilio"]
+    provider: ProviderName
     secret: Secret | None = None
     secrets: Annotated[list[Secret], Field(min_length=1, max_length=2)] | None = None
     account: AccountName | None = None

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.schemas.base import E164, Currency, Instant, MoneyOut, Query, Schema, Whole
+from api.schemas.base import E164, Currency, Flag, Instant, MoneyOut, Query, Schema, Whole
 from billing.domain.rating import Rated, Rounding
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import MAX_QUANTITY
@@ -14,19 +14,26 @@ Quantity = Annotated[int, Field(ge=0, le=MAX_QUANTITY)]
 
 
 class DeckUpload(Query):
-    """How the prices of an uploaded deck become money, and from when."""
+    """How the prices of an uploaded deck become money, and from when.
+
+    With ``activate=false`` it is a draft, which prices nothing until it is activated.
+    """
 
     currency: Currency
     effective_at: Instant | None = None
+    activate: Flag = True
     rounding: Annotated[Rounding, Field(strict=False)] = Rounding.UP
     decimals: Annotated[Whole, Field(ge=0, le=6)] = 6
 
 
 class DeckVersionOut(Schema):
+    """One version. A draft has no date from which it takes effect."""
+
     deck: str
     version: int
+    draft: bool
     currency: str
-    effective_at: Instant
+    effective_at: Instant | None
     rounding: str
     decimals: int
     digest: str
@@ -38,8 +45,9 @@ class DeckVersionOut(Schema):
         return DeckVersionOut(
             deck=version.deck_id,
             version=version.version,
+            draft=version.is_draft,
             currency=version.currency,
-            effective_at=version.effective_at,
+            effective_at=None if version.is_draft else version.effective_at,
             rounding=version.rounding,
             decimals=version.decimals,
             digest=version.digest,

@@ -1,25 +1,42 @@
 """Calls and messages, in the order in which they were posted."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Bound, Instant, MoneyOut, PageQuery, Schema
+from api.schemas.base import Bound, Id, Instant, MoneyOut, PageQuery, Schema
 from billing.domain.usage import Call
+
+Country = Annotated[
+    str, Field(pattern="^[A-Z]{2}$", description="ISO 3166, such as GB; ZZ: of no country.")
+]
 
 
 class UsageQuery(PageQuery):
-    """What was posted from, and not including to."""
+    """What was posted from, and not including to; every filter must hold."""
 
     from_: Annotated[Bound | None, Field(alias="from")] = None
     to: Bound | None = None
+    unit: Literal["voice_seconds", "messages"] | None = None
+    direction: Literal["inbound", "outbound"] | None = None
+    status: Literal["completed", "busy", "no_answer", "canceled", "failed"] | None = None
+    connection: Id | None = None
+    destination: str | None = Field(
+        None,
+        # A plus in a query is a blank to those who decode it.
+        pattern="^[+ ]?[0-9]{1,15}$",
+        description="What the called number begins with, such as +4420.",
+    )
+    country: Country | None = None
 
 
 class CallOut(Schema):
     """One call or message: what was used, what it cost, who paid.
 
     Quantities count the unit: seconds or messages. What grants paid for is counted in billed
-    quantity; ``wallet`` is the part of the cost that the wallet paid.
+    quantity; ``wallet`` is the part of the cost that the wallet paid. A corrected call is listed
+    where it was first posted (``sequence``, ``posted_at``), with everything else as its latest
+    correction left it; ``revision`` counts its corrections.
     """
 
     provider: str
@@ -42,6 +59,9 @@ class CallOut(Schema):
     prefix: str | None
     sequence: int
     posted_at: Instant
+    revision: int
+    corrected_by: str | None
+    corrected_at: Instant | None
 
     @staticmethod
     def of(call: Call, currency: str) -> "CallOut":
@@ -66,7 +86,10 @@ class CallOut(Schema):
                 "rate_deck": call.deck_id or None,
                 "rate_deck_version": call.deck_version or None,
                 "prefix": call.prefix if call.deck_id else None,
-                "sequence": call.sequence,
-                "posted_at": call.posted_at,
+                "sequence": call.first_sequence,
+                "posted_at": call.first_posted_at,
+                "revision": call.revision,
+                "corrected_by": call.corrected.source.value if call.corrected else None,
+                "corrected_at": call.posted_at if call.corrected else None,
             }
         )
