@@ -16,6 +16,7 @@ VARIABLES = {
     "api.handler": {
         "TABLE_NAME",
         "DECKS_BUCKET",
+        "USAGE_QUEUE_URL",
         "CONNECTIONS_KEY_ID",
         "CURSOR_SECRET_ARN",
         "SANDBOX_TABLE_NAME",
@@ -31,11 +32,22 @@ VARIABLES = {
         "PUBLIC_URL",
     },
     "usage_ingest.post": {"TABLE_NAME", "DECKS_BUCKET"},
+    "usage_ingest.reconcile": {
+        "TABLE_NAME",
+        "USAGE_QUEUE_URL",
+        "RECONCILE_QUEUE_URL",
+        "CONNECTIONS_KEY_ID",
+        "TWILIO_API_URL",
+        "REPLAY_MISSING",
+    },
+    "usage_ingest.age_quarantine": {"TABLE_NAME"},
+    "usage_ingest.sweep": {"TABLE_NAME", "USAGE_QUEUE_URL"},
     "recharge.sweep": {"TABLE_NAME", "RECHARGE_QUEUE_URL"},
     "recharge.collect": {"TABLE_NAME", "SANDBOX_TABLE_NAME"},
     "quota_reset.sweep": {"TABLE_NAME", "ROLL_QUEUE_URL"},
     "quota_reset.roll": {"TABLE_NAME"},
     "events.publish": {"TABLE_NAME", "EVENT_BUS_NAME"},
+    "events.project": {"TABLE_NAME"},
 }
 OPEN_ROUTES = {
     "GET /health",
@@ -44,6 +56,7 @@ OPEN_ROUTES = {
     "OPTIONS /{proxy+}",
     "OPTIONS /v1/{proxy+}",
     # Signed by the provider; the function checks the signature.
+    "GET /webhooks/usage/{conn}",
     "POST /webhooks/usage/{conn}",
 }
 TABLES = ("Table", "SandboxTable")
@@ -234,6 +247,28 @@ def test_a_throttled_table_raises_an_alarm(table: str, metric: str) -> None:
     alarm_on(metric, "TableName", table)
 
 
+@pytest.mark.parametrize(
+    ("metric", "parameter"),
+    [
+        ("QuarantineOldestAge", "QuarantineAlarmSeconds"),
+        ("QuarantineWaiting", "QuarantineAlarmItems"),
+    ],
+)
+def test_the_quarantine_raises_an_alarm_before_its_grace_is_over(
+    metric: str, parameter: str
+) -> None:
+    """Under the dimensions that the count gives its metrics, and no tenant's."""
+    (alarm,) = [one for one in alarms if one["MetricName"] == metric]
+    (function,) = [f for f in functions.values() if "age_quarantine" in f["Handler"]]
+    service = function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert alarm["Namespace"] == "Talktime"
+    assert alarm["Dimensions"] == [
+        {"Name": "service", "Value": service},
+        {"Name": "stage", "Value": {"Ref": "Stage"}},
+    ]
+    assert alarm["Threshold"] == {"Ref": parameter}
+
+
 def test_every_alarm_tells_whoever_asked_to_be_told() -> None:
     for alarm in alarms:
         assert alarm["AlarmActions"]["Fn::If"][0] == "NotifyOfAlarms"
@@ -269,8 +304,13 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
         "ApiFunction",
         "ReceiveFunction",
         "PostFunction",
+        "ReconcileFunction",
+        "PartsSweepFunction",
+        "AgeQuarantineFunction",
         "CollectFunction",
         "RollFunction",
+        # Summaries alone, which its role says.
+        "ProjectFunction",
     }
     assert not any("dynamodb:Scan" in allowed(name) for name in functions)
 
@@ -278,9 +318,32 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
 @pytest.mark.parametrize(
     ("role", "action", "partitions"),
     [
+        pytest.param("ApiRole", "dynamodb:UpdateItem", "CALL#*", id="the API corrects calls"),
         pytest.param("ReceiveRole", "dynamodb:GetItem", "CONN#*", id="receive reads connections"),
-        pytest.param("ReceiveRole", "dynamodb:PutItem", "QUARANTINE#*", id="receive parks usage"),
+        pytest.param("ReceiveRole", "dynamodb:Query", "CALL#*", id="receive reads parts of calls"),
+        pytest.param(
+            "ReceiveRole",
+            "dynamodb:PutItem",
+            "CALL#* QUARANTINE#*",
+            id="receive keeps parts and parks usage",
+        ),
+        pytest.param(
+            "PartsSweepRole",
+            "dynamodb:PutItem",
+            "CALL#* QUARANTINE#*",
+            id="the parts sweep settles parts and parks usage",
+        ),
+        pytest.param(
+            "ReconcileRole", "dynamodb:PutItem", "QUARANTINE#*", id="reconcile parks usage"
+        ),
+        pytest.param(
+            "AgeQuarantineRole", "dynamodb:Query", "QUARANTINE#*", id="the count finds what is open"
+        ),
+        pytest.param(
+            "AgeQuarantineRole", "dynamodb:PutItem", "QUARANTINE#*", id="the count closes items"
+        ),
         pytest.param("PublishRole", "dynamodb:DeleteItem", "EVENT#*", id="publish deletes events"),
+        pytest.param("ProjectRole", "dynamodb:PutItem", "DAYS#*", id="project writes summaries"),
     ],
 )
 def test_who_faces_the_outside_reaches_only_its_own_partitions(
@@ -288,7 +351,7 @@ def test_who_faces_the_outside_reaches_only_its_own_partitions(
 ) -> None:
     (statement,) = [one for one in statements(role) if action in as_list(one["Action"])]
     assert statement["Condition"] == {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [partitions]}
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()}
     }
 
 
