@@ -5,6 +5,7 @@ what is read. The rules are those of the DynamoDB developer guide, "Read and wri
 "Item sizes" (2026).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +75,7 @@ class Accountant:
             return proceed()
         for capacity in self._counting:
             capacity.calls[operation] = capacity.calls.get(operation, 0) + 1
-        writes = list(_writes(operation, params))
+        writes = list(self._writes(operation, params))
         # A refused write is billed as well.
         for table, put, key in writes:
             self._bill_write(operation, table, put, key)
@@ -97,6 +98,28 @@ class Accountant:
             if after:
                 kind = str(after["pk"]["S"]).split("#", 1)[0]
                 capacity.largest[kind] = max(capacity.largest.get(kind, 0), item_size(after))
+
+    def _writes(
+        self, operation: str, params: Params
+    ) -> Iterator[tuple[str, Mapping[str, Any] | None, Mapping[str, Any]]]:
+        if operation in ("PutItem", "DeleteItem"):
+            yield params["TableName"], params.get("Item"), params.get("Key", {})
+        elif operation == "TransactWriteItems":
+            for request in params["TransactItems"]:
+                ((kind, part),) = request.items()
+                assert kind in ("Put", "Delete", "Update"), f"{kind} is not billed here yet"
+                put = self._updated(part) if kind == "Update" else part.get("Item")
+                yield part["TableName"], put, part.get("Key", {})
+        elif operation in ("UpdateItem", "BatchWriteItem"):
+            raise NotImplementedError(f"{operation} is not billed here yet")
+
+    def _updated(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The item after an update, which here only ever sets one attribute."""
+        match = re.fullmatch(r"SET (#\w+) = (:\w+)", part["UpdateExpression"])
+        assert match is not None, part["UpdateExpression"]
+        name = part["ExpressionAttributeNames"][match[1]]
+        before = self._items.get(_item_id(part["TableName"], part["Key"]), part["Key"])
+        return {**before, name: part["ExpressionAttributeValues"][match[2]]}
 
     def _bill_read(self, operation: str, params: Params, answer: Mapping[str, Any]) -> None:
         units = Fraction(0)
@@ -130,20 +153,6 @@ def _value_size(value: Mapping[str, Any]) -> int:
         digits = number.lstrip("-").strip("0")
         return (len(digits) + 1) // 2 + 1 + number.startswith("-")
     raise NotImplementedError(f"items here hold text, bytes and numbers, not {kind}")
-
-
-def _writes(
-    operation: str, params: Params
-) -> Iterator[tuple[str, Mapping[str, Any] | None, Mapping[str, Any]]]:
-    if operation in ("PutItem", "DeleteItem"):
-        yield params["TableName"], params.get("Item"), params.get("Key", {})
-    elif operation == "TransactWriteItems":
-        for request in params["TransactItems"]:
-            ((kind, part),) = request.items()
-            assert kind in ("Put", "Delete"), f"{kind} is not billed here yet"
-            yield part["TableName"], part.get("Item"), part.get("Key", {})
-    elif operation in ("UpdateItem", "BatchWriteItem"):
-        raise NotImplementedError(f"{operation} is not billed here yet")
 
 
 def _item_id(table: str, item: Mapping[str, Any]) -> ItemId:

@@ -12,13 +12,17 @@ FUNCTIONS = Path(__file__).parents[2] / "functions"
 ENTRY_PACKAGES = ("api", "events", "quota_reset", "recharge", "usage_ingest")
 HANDLERS = (
     "api.handler",
+    "events.project",
     "events.publish",
     "quota_reset.roll",
     "quota_reset.sweep",
     "recharge.collect",
     "recharge.sweep",
+    "usage_ingest.age_quarantine",
     "usage_ingest.post",
     "usage_ingest.receive",
+    "usage_ingest.reconcile",
+    "usage_ingest.sweep",
 )
 MODULES = sorted(
     ".".join(path.relative_to(FUNCTIONS).with_suffix("").parts)
@@ -74,6 +78,7 @@ def may_import(module: str, name: str) -> bool:
             "billing.services.",
             "billing.adapters.queues.",
             "billing.adapters.work_batch.",
+            "billing.adapters.dynamodb.ledger_stream",
             "billing.adapters.dynamodb.outbox",
         )
     )
@@ -142,9 +147,9 @@ def test_every_handler_imports_in_an_empty_environment(loaded: dict[str, set[str
 
 
 FORBIDDEN = {
-    "api.handler": {"stripe", "twilio", "moto", "aws_xray_sdk"},
+    "api.handler": {"stripe", "twilio", "moto", "aws_xray_sdk", "phonenumbers"},
     **{
-        handler: {"pydantic", "stripe", "twilio", "moto", "aws_xray_sdk", "awscrt"}
+        handler: {"pydantic", "stripe", "twilio", "moto", "aws_xray_sdk", "awscrt", "phonenumbers"}
         for handler in HANDLERS
         if handler != "api.handler"
     },

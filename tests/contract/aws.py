@@ -1,6 +1,6 @@
 """What the operator's stores need of AWS, made afresh for a test: in moto or in the local cloud."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from billing.adapters.dynamodb.keys import DUE_INDEX
 from billing.adapters.dynamodb.table import Table
 from local.cloud import REGION, LocalCloud
 
@@ -28,23 +29,31 @@ class Aws:
     # Any: the client's type depends on the service named.
     client: Callable[[str], Any]
 
-    def table(self, *key_names: str) -> str:
+    def table(self, *key_names: str, index: str | None = None) -> str:
         name = _fresh("talktime")
+        index_names = ("due_pk", "due_at") if index else ()
+        indexes = [
+            {
+                "IndexName": index,
+                "KeySchema": _key_schema(index_names),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ]
         self.client("dynamodb").create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[
-                {"AttributeName": key_name, "AttributeType": "S"} for key_name in key_names
+                {"AttributeName": key_name, "AttributeType": "S"}
+                for key_name in (*key_names, *index_names)
             ],
-            KeySchema=[
-                {"AttributeName": key_name, "KeyType": key_type}
-                for key_name, key_type in zip(key_names, ("HASH", "RANGE"), strict=False)
-            ],
+            KeySchema=_key_schema(key_names),
+            **({"GlobalSecondaryIndexes": indexes} if index else {}),
         )
         return name
 
     def main_table(self) -> Table:
-        return Table(self.table("pk", "sk"))
+        name = self.table("pk", "sk", index=DUE_INDEX)
+        return Table(name)
 
     def sandbox_table(self) -> str:
         return self.table("pk")
@@ -63,6 +72,13 @@ class Aws:
             QueueName=f"{_fresh('queue')}.fifo", Attributes=attributes
         )
         return str(created["QueueUrl"])
+
+
+def _key_schema(names: Sequence[str]) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": name, "KeyType": key_type}
+        for name, key_type in zip(names, ("HASH", "RANGE"), strict=False)
+    ]
 
 
 @contextmanager

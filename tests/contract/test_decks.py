@@ -1,6 +1,7 @@
 """What every store of rate decks keeps to, and what the real one holds in memory."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -157,3 +158,53 @@ def test_a_version_without_its_body_never_comes_to_be(aws: Aws, clock: FixedCloc
         decks.store(version_of("retail", 1), BODY)
     assert decks.deck_ids() == []
     assert list(decks.versions("retail")) == []
+
+
+# Drafts
+
+
+def a_draft(version: int = 1) -> DeckVersion:
+    return replace(version_of("retail", version), is_draft=True, effective_at=NOON)
+
+
+def test_a_draft_is_uploaded_and_no_version_yet(decks: Decks) -> None:
+    decks.store(a_draft(), BODY)
+    assert list(decks.versions("retail")) == []
+    assert list(decks.uploaded("retail")) == [a_draft()]
+    assert decks.deck_ids() == ["retail"]
+    rate = decks.load(a_draft()).find(Unit.VOICE_SECONDS, Direction.OUTBOUND, "+4930123456")
+    assert rate.rate_micros == 12_500
+
+
+def test_a_draft_is_activated_for_a_date(decks: Decks) -> None:
+    decks.store(version_of("retail", 1), BODY)
+    decks.store(a_draft(2), BODY)
+    at = NOON + timedelta(days=1)
+    found = decks.activate(a_draft(2), at)
+    assert found == replace(a_draft(2), is_draft=False, effective_at=at)
+    assert list(decks.versions("retail")) == [version_of("retail", 1), found]
+    assert list(decks.uploaded("retail")) == [version_of("retail", 1), found]
+
+
+def test_a_draft_is_activated_once(decks: Decks) -> None:
+    decks.store(a_draft(), BODY)
+    found = decks.activate(a_draft(), NOON + timedelta(days=1))
+    with pytest.raises(ConflictError):
+        decks.activate(a_draft(), NOON + timedelta(days=2))
+    assert list(decks.versions("retail")) == [found]
+
+
+def test_what_was_never_a_draft_is_not_activated(decks: Decks) -> None:
+    with pytest.raises(ConflictError):
+        decks.activate(a_draft(), NOON)
+    assert list(decks.uploaded("retail")) == []
+
+
+def test_a_worker_that_knows_no_version_looks_again(aws: Aws, clock: FixedClock) -> None:
+    bucket = aws.bucket()
+    one = DynamoDBDecks(table := aws.main_table(), bucket, aws.client("s3"), clock)
+    other = DynamoDBDecks(table, bucket, aws.client("s3"), clock)
+    one.store(a_draft(), BODY)
+    assert list(other.versions("retail")) == []
+    found = one.activate(a_draft(), NOON)
+    assert list(other.versions("retail")) == [found]

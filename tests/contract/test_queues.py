@@ -125,6 +125,14 @@ def test_another_report_of_the_same_call_is_another_message(usage: Usage) -> Non
     assert [events[0].quantity for _, events in usage.arrive()] == [61, 62]
 
 
+def test_the_same_report_for_another_cause_is_another_message(usage: Usage) -> None:
+    usage.queue.send(ACME, [call("CA1")])
+    usage.queue.send(ACME, [call("CA1")], "replay 1")
+    usage.queue.send(ACME, [call("CA1")], "replay 1")
+    usage.queue.send(ACME, [call("CA1")], "replay 2")
+    assert usage.arrive() == [(ACME, [call("CA1")])] * 3
+
+
 def test_the_same_report_for_another_account_is_another_message(usage: Usage) -> None:
     usage.queue.send(ACME, [call("CA1")])
     usage.queue.send(GLOBEX, [call("CA1")])
@@ -182,7 +190,7 @@ def test_work_names_an_account_and_nothing_else(aws: Aws) -> None:
 def test_many_events_are_split_so_that_each_message_fits(aws: Aws) -> None:
     url = aws.queue_url()
     # Numbers are text from outside: what counts is bytes, not characters.
-    events = [call(f"CA{number}", to_number="☎" * 500) for number in range(300)]
+    events = [call(f"CA{number}", to_number="☎" * 250) for number in range(600)]
     SqsUsageQueue(url, aws.client("sqs")).send(ACME, events)
     bodies = [message["Body"] for message in messages(aws, url)]
     assert len(bodies) > 1

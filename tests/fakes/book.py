@@ -45,6 +45,7 @@ class InMemoryBook:
         self._accounts: dict[AccountRef, Account] = {}
         self._operations: dict[tuple[AccountRef, str], Operation] = {}
         self._calls: dict[tuple[str, CallKey], Call] = {}
+        self._revisions: dict[tuple[str, CallKey], list[Call]] = {}
         self._entries: dict[AccountRef, list[LedgerEntry]] = {}
         self._recharges: dict[tuple[AccountRef, int], Recharge] = {}
         self._sources: dict[tuple[AccountRef, str], FundingSource] = {}
@@ -69,6 +70,25 @@ class InMemoryBook:
             found = {key: self._calls.get((tenant_id, key)) for key in keys}
         return {key: call for key, call in found.items() if call is not None}
 
+    def current_calls(self, tenant_id: str, keys: Iterable[CallKey]) -> dict[CallKey, Call]:
+        calls = self.calls(tenant_id, keys)
+        with self._lock:
+            return {
+                key: self._revisions.get((tenant_id, key), [call])[-1]
+                for key, call in calls.items()
+            }
+
+    def call_revisions(
+        self, tenant_id: str, names: Iterable[tuple[CallKey, int]]
+    ) -> dict[tuple[CallKey, int], Call]:
+        wanted = set(names)
+        found: dict[tuple[CallKey, int], Call] = {}
+        for key, call in self.calls(tenant_id, {key for key, _ in wanted}).items():
+            with self._lock:
+                standing = [call, *self._revisions.get((tenant_id, key), ())]
+            found |= {(key, revision.revision): revision for revision in standing}
+        return {name: call for name, call in found.items() if name in wanted}
+
     def funding_source(self, ref: AccountRef, source_id: str) -> FundingSource:
         with self._lock:
             return _found(self._sources.get((ref, source_id)), "funding source")
@@ -80,7 +100,7 @@ class InMemoryBook:
     def commit(self, change: Change) -> None:
         if change.item_count > MAX_ITEMS:
             raise ChangeTooLargeError(f"{change.item_count} items are more than {MAX_ITEMS}")
-        keys = [call.event.key for call in change.calls]
+        keys = [call.event.key for call in (*change.calls, *change.revisions)]
         assert len(set(keys)) == len(keys), "a Change writes each item once"
         change = _as_json(change)
         with self._lock:
@@ -92,12 +112,17 @@ class InMemoryBook:
             self._apply(change)
 
     def entries(
-        self, account: Account, after_sequence: int = 0, limit: int | None = None
+        self,
+        account: Account,
+        after_sequence: int = 0,
+        limit: int | None = None,
+        posted_from: datetime | None = None,
     ) -> Iterator[LedgerEntry]:
         with self._lock:
             entries = tuple(self._entries.get(account.ref, ())[after_sequence:])
-        last_month = _month(account.head.posted_at)
-        return iter([entry for entry in entries if _month(entry.posted_at) <= last_month][:limit])
+        first = _month(posted_from or account.created_at)
+        last = _month(account.head.posted_at)
+        return iter([e for e in entries if first <= _month(e.posted_at) <= last][:limit])
 
     def recharges(self, ref: AccountRef, before_ordinal: int | None, limit: int) -> list[Recharge]:
         with self._lock:
@@ -221,6 +246,10 @@ class InMemoryBook:
         self._entries.setdefault(ref, []).extend(change.entries)
         for call in change.calls:
             self._calls[(ref.tenant_id, call.event.key)] = call
+        for call in change.revisions:
+            known = self._revisions.setdefault((ref.tenant_id, call.event.key), [])
+            assert call.revision == len(known) + 1, "revisions follow on"
+            known.append(call)
         for record in change.records:
             self._put(record, change)
         for timer in change.timers_set:

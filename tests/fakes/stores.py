@@ -1,13 +1,15 @@
 """The operator's stores in memory: catalogue, rate decks, connections and the quarantine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from billing.domain.catalog import Catalog
 from billing.domain.decks import deck_digest, parse_deck
 from billing.domain.errors import ConflictError, NotFoundError
+from billing.domain.quarantine import is_of_posting, park_again
 from billing.domain.rating import RateDeck, Rounding
-from billing.ports import Connection, DeckVersion, Parked, StoredCatalog
+from billing.ports import Clock, Connection, DeckVersion, Parked, StoredCatalog, UploadOffer
 
 
 class InMemoryCatalogs:
@@ -36,6 +38,9 @@ class InMemoryDecks:
         self._bodies: dict[tuple[str, int], str] = {}
 
     def versions(self, deck_id: str) -> Sequence[DeckVersion]:
+        return tuple(found for found in self.uploaded(deck_id) if not found.is_draft)
+
+    def uploaded(self, deck_id: str) -> Sequence[DeckVersion]:
         return tuple(self._versions[key] for key in sorted(self._versions) if key[0] == deck_id)
 
     def deck_ids(self) -> list[str]:
@@ -59,6 +64,38 @@ class InMemoryDecks:
             raise ConflictError(f"version {version.version} of deck {version.deck_id} exists")
         self._bodies[key] = body
         self._versions[key] = version
+
+    def activate(self, draft: DeckVersion, effective_at: datetime) -> DeckVersion:
+        key = (draft.deck_id, draft.version)
+        if self._versions.get(key) != draft or not draft.is_draft:
+            raise ConflictError(f"version {draft.version} of {draft.deck_id} is no draft any more")
+        self._versions[key] = replace(draft, is_draft=False, effective_at=effective_at)
+        return self._versions[key]
+
+
+class InMemoryDeckUploads:
+    """Files by deck and id; a test puts them there itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offered = 0
+        self.files: dict[tuple[str, str], bytes] = {}
+
+    def offer(self, deck_id: str, size_bytes: int) -> UploadOffer:
+        self._offered += 1
+        upload_id = f"{self._offered:032x}"
+        return UploadOffer(
+            upload_id,
+            f"https://decks.example.com/{deck_id}/{upload_id}",
+            {"Content-Length": str(size_bytes)},
+            self._clock.now() + timedelta(minutes=15),
+        )
+
+    def content(self, deck_id: str, upload_id: str) -> bytes:
+        try:
+            return self.files[deck_id, upload_id]
+        except KeyError:
+            raise NotFoundError(f"there is no upload {upload_id!r}") from None
 
 
 class InMemoryConnections:
@@ -99,8 +136,29 @@ class InMemoryQuarantine:
         self._parked: dict[str, Parked] = {}
 
     def park(self, parked: Parked) -> None:
-        self._parked.setdefault(parked.parked_id, parked)
+        kept = self._parked.setdefault(parked.parked_id, parked)
+        if kept is not parked and is_of_posting(parked):
+            self._parked[parked.parked_id] = park_again(kept, parked) or kept
+
+    def get(self, parked_id: str) -> Parked:
+        try:
+            return self._parked[parked_id]
+        except KeyError:
+            raise NotFoundError(f"there is nothing parked as {parked_id!r}") from None
+
+    def get_many(self, parked_ids: Iterable[str]) -> dict[str, Parked]:
+        return {key: self._parked[key] for key in parked_ids if key in self._parked}
+
+    def save(self, parked: Parked, seen_version: int) -> None:
+        if self._parked[parked.parked_id].version != seen_version:
+            raise ConflictError("it was changed since it was read; read it again")
+        self._parked[parked.parked_id] = parked
 
     def parked(self, after: str | None, limit: int) -> list[Parked]:
         ids = sorted(key for key in self._parked if after is None or key > after)
         return [self._parked[key] for key in ids[:limit]]
+
+    def open(self) -> Iterator[Sequence[Parked]]:
+        found = [parked for parked in self._parked.values() if parked.is_open]
+        for start in range(0, len(found), 100):
+            yield found[start : start + 100]

@@ -27,21 +27,21 @@ class RecordingUsageQueue:
     """Keeps what is sent until it is taken; what waits already is not kept twice."""
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[AccountRef, tuple[UsageEvent, ...]], None] = {}
+        self._waiting: dict[tuple[AccountRef, tuple[UsageEvent, ...], str], None] = {}
 
-    def send(self, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
+    def send(self, ref: AccountRef, events: Sequence[UsageEvent], cause: str = "") -> None:
         if events:
-            self._waiting.setdefault((ref, tuple(events)))
+            self._waiting.setdefault((ref, tuple(events), cause))
 
     @property
     def waiting(self) -> list[tuple[AccountRef, tuple[UsageEvent, ...]]]:
         """What was sent and not taken, in order."""
-        return list(self._waiting)
+        return [(ref, events) for ref, events, _ in self._waiting]
 
     def take(self) -> list[tuple[AccountRef, tuple[UsageEvent, ...]]]:
         """Everything that waits, in order; nothing waits afterwards."""
-        taken, self._waiting = self._waiting, {}
-        return list(taken)
+        taken, self._waiting = self.waiting, {}
+        return taken
 
 
 class RecordingWorkQueue:

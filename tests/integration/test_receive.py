@@ -28,6 +28,7 @@ from billing.domain.usage import CallStatus, UsageEvent
 from billing.ports import Connection
 from billing.services.take_usage import TakeUsage
 from fakes.stores import InMemoryConnections, InMemoryQuarantine
+from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
 from fakes.world import FixedClock, RecordingUsageQueue
 from local.twilio import signed_callback
 from usage_ingest import bootstrap, receive
@@ -59,6 +60,8 @@ class World:
             connections=connections,
             quarantine=self.quarantine,
             queue=self.queue,
+            parts=InMemoryUsageParts(),
+            costs=InMemoryCarrierCosts(),
             clock=FixedClock(NOW),
             providers=PROVIDERS,
         )

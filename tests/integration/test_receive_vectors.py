@@ -11,6 +11,7 @@ from billing.ports import Connection
 from billing.services.take_usage import TakeUsage
 from callback_vectors import Vector, vectors
 from fakes.stores import InMemoryConnections, InMemoryQuarantine
+from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
 from fakes.world import FixedClock, RecordingUsageQueue
 from usage_ingest.receive import handle
 
@@ -57,6 +58,8 @@ def test_a_vector_is_answered_204_or_401(provider: str, vector: Vector) -> None:
         connections=connections,
         quarantine=quarantine,
         queue=queue,
+        parts=InMemoryUsageParts(),
+        costs=InMemoryCarrierCosts(),
         clock=FixedClock(vector.received_at),
         providers=PROVIDERS,
     )

@@ -58,7 +58,7 @@ class AccountChecker:
         require(proof.entries == len(entries), "the ledger goes on beyond the account's head")
         new = entries[known:]
         for entry in new:
-            if entry.kind is EntryKind.USAGE:
+            if entry.kind in (EntryKind.USAGE, EntryKind.REVERSAL):
                 self._check_posting(entry)
         self.entries = entries
         self._account = account
@@ -69,10 +69,16 @@ class AccountChecker:
 
     def _check_posting(self, entry: LedgerEntry) -> None:
         ref = self._site.ref
-        calls = self._world.book.calls(ref.tenant_id, entry.usage.calls)
-        require(len(calls) == len(entry.usage.calls) > 0, f"{entry} names calls without records")
+        named = entry.usage.calls
+        revisions = entry.usage.revisions or (0,) * len(named)
+        names = zip(named, revisions, strict=True)
+        calls = self._world.book.call_revisions(ref.tenant_id, names)
+        require(len(calls) == len(named) > 0, f"{entry} names calls without records")
         for call in calls.values():
-            self._check_call(call, entry)
+            if entry.kind is EntryKind.REVERSAL:
+                self._take_back(call, entry)
+            else:
+                self._check_call(call, entry)
         spent = sum(call.wallet_micros for call in calls.values())
         require(spent == entry.amount_micros, f"{entry} is not what its calls cost")
         totals = totals_of(calls.values())
@@ -116,6 +122,13 @@ class AccountChecker:
         for lot, burned in call.granted:
             self._burned[origin(lot)] += burned
         self.calls[call.event.key] = call
+
+    def _take_back(self, call: Call, entry: LedgerEntry) -> None:
+        """Only what stands is taken back; the entry that follows bills the call again."""
+        standing = self.calls.pop(call.event.key, None)
+        require(call == standing, f"{entry} takes back {call}, not {standing}")
+        for lot, burned in call.granted:
+            self._burned[origin(lot)] -= burned
 
     def _check_grants(self, account: Account) -> None:
         """Every lot, with what stayed behind of it, gives what it was granted and no more."""

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from simulation.carrier import Carrier
 from simulation.checker import Checker
 from simulation.errors import InvariantError
 from simulation.faults import Crash
@@ -36,6 +37,7 @@ class Simulation:
         self._provider = Provider(self.world)
         self._workers = Workers(self.world)
         self._people = People(self.world)
+        self._carrier = Carrier(self.world)
         self._number = 0
         self._swept_at = {RECHARGE_EVERY: self.now, ROLL_EVERY: self.now}
         self.world.faults.interrupt = self._interrupt
@@ -45,6 +47,8 @@ class Simulation:
             self._provider.repeat_report: 7,
             self._provider.contradict_report: 4,
             self._provider.repeat_unanswered: 6,
+            self._carrier.correct_call: 8,
+            self._carrier.repeat_record: 3,
             self._workers.deliver_usage: 22,
             self._workers.deliver_recharges: 9,
             self._workers.deliver_rolls: 6,
@@ -60,6 +64,8 @@ class Simulation:
             self._gateway_fails: 1,
         }
         self._concurrent: Mapping[Callable[[], str], int] = {
+            self._carrier.correct_call: 2,
+            self._carrier.repeat_record: 1,
             self._workers.deliver_usage: 6,
             self._workers.deliver_recharges: 6,
             self._workers.deliver_rolls: 4,

@@ -14,6 +14,7 @@ from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import (
     BookBusyError,
     IdConflictError,
+    InvalidUsageError,
     PaymentUnknownError,
     RechargeInProgressError,
 )
@@ -32,6 +33,7 @@ from billing.ports import (
 from billing.services.add_funding_source import AddFundingSource, NewSource
 from billing.services.change_account import ChangeAccount
 from billing.services.collect_recharge import CollectRecharge
+from billing.services.correct_usage import CorrectUsage
 from billing.services.open_account import NewAccount, OpenAccount
 from billing.services.post_usage import PostUsage
 from billing.services.roll_period import RollPeriod
@@ -40,6 +42,7 @@ from billing.services.sweep_timers import SweepTimers
 from billing.services.take_usage import TakeUsage
 from fakes.book import InMemoryBook
 from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
+from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
 from simulation.faults import Faults, Perilous, SkewedClock, Watched
 from simulation.gateway import FickleGateway
 from simulation.queues import SimulatedFifo
@@ -101,10 +104,15 @@ class World:
             change_account=change_account,
         )
         self.post_usage = cast(PostUsage, self._watched(post_usage, *retried))
+        correct_usage = CorrectUsage(book=book, decks=decks, change_account=change_account)
+        refused = (*retried, InvalidUsageError)
+        self.correct_usage = cast(CorrectUsage, self._watched(correct_usage, *refused))
         take_usage = TakeUsage(
             connections=connections,
             quarantine=quarantine,
             queue=SqsUsageQueue("usage", self._sqs(self.usage_queue)),
+            parts=InMemoryUsageParts(),
+            costs=InMemoryCarrierCosts(),
             clock=self.clock,
             providers=PROVIDERS,
         )

@@ -22,8 +22,16 @@ from billing.ports import Gateway
 from billing.services.post_usage import PostUsage
 from builders import a_usage_event
 from fakes.book import InMemoryBook
-from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
-from fakes.world import FixedClock, InMemorySandbox
+from fakes.countries import country_of
+from fakes.stores import (
+    InMemoryCatalogs,
+    InMemoryConnections,
+    InMemoryDecks,
+    InMemoryDeckUploads,
+    InMemoryQuarantine,
+)
+from fakes.summaries import InMemorySummaries
+from fakes.world import FixedClock, InMemorySandbox, RecordingUsageQueue
 
 ISSUER = "https://issuer.example.com"
 AUDIENCE = "talktime"
@@ -70,6 +78,23 @@ FIXED = {
     "threshold": {"amount": "10.00", "currency": "USD"},
     "amount": {"amount": "20.00", "currency": "USD"},
     "acceptance": ACCEPTANCE,
+}
+CALL_EVENT: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "urn:dialler:berlin",
+    "type": "call.ended",
+    "data": {
+        "call_id": "c-1",
+        "account": "default",
+        "direction": "outbound",
+        "from": "+14155550100",
+        "to": "+14155550123",
+        "answered_at": "2026-03-14T11:50:00Z",
+        "ended_at": "2026-03-14T11:51:01Z",
+        "billable_seconds": 61,
+        "status": "completed",
+    },
 }
 
 
@@ -137,8 +162,11 @@ class World:
         self.clock = FixedClock(NOW)
         self.book = InMemoryBook()
         self.decks = InMemoryDecks()
+        self.deck_uploads = InMemoryDeckUploads(self.clock)
         self.quarantine = InMemoryQuarantine()
         self.connections = InMemoryConnections()
+        self.usage_queue = RecordingUsageQueue()
+        self.summaries = InMemorySummaries()
         self.sandbox = InMemorySandbox()
         self.log = RecordingLog()
         self.talktime = Talktime(
@@ -152,9 +180,13 @@ class World:
             directory=self.book,
             catalogs=InMemoryCatalogs(),
             decks=self.decks,
+            deck_uploads=self.deck_uploads,
             connections=self.connections,
             quarantine=self.quarantine,
+            summaries=self.summaries,
+            usage_queue=self.usage_queue,
             gateways={"sandbox": gateway or self.sandbox},
+            country_of=country_of,
             clock=self.clock,
         )
         self.app = create_app(Server(self.talktime, self.log))

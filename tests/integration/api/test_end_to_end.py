@@ -3,22 +3,26 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import boto3
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import bootstrap
 from api.handler import lambda_handler
+from billing.adapters.queues import usage_from_message
 from billing.services.post_usage import PostUsage
 from builders import a_usage_event
 from contract.aws import moto
 from integration.api.client import (
     ACME,
     ADMIN,
+    CALL_EVENT,
     CATALOG,
     DECK,
     FIXED,
@@ -28,6 +32,7 @@ from integration.api.client import (
     PUBLIC_URL,
     RATES,
     RECHARGE,
+    SERVICE,
     SOURCE,
     Reply,
     Token,
@@ -69,6 +74,7 @@ def deployment(
             "TABLE_NAME": aws.main_table().name,
             "SANDBOX_TABLE_NAME": aws.sandbox_table(),
             "DECKS_BUCKET": aws.bucket(),
+            "USAGE_QUEUE_URL": aws.queue_url(),
             "CONNECTIONS_KEY_ID": aws.key_id(),
             "CURSOR_SECRET_ARN": secret["ARN"],
             "CORS_ORIGINS": "",
@@ -86,7 +92,8 @@ def deployment(
         yield Deployment(capsys)
         bootstrap.app.cache_clear()
         bootstrap.talktime.cache_clear()
-        logging.getLogger("api").handlers.clear()
+        # The next test has another standard output, so it needs another logger.
+        logging.Logger.manager.loggerDict.pop("api")
 
 
 def test_the_handler_serves_a_tenants_life(deployment: Deployment) -> None:
@@ -146,6 +153,30 @@ def test_the_handler_serves_a_tenants_life(deployment: Deployment) -> None:
     assert [len(rows) for rows in listed] == [2, 1, 1, 0]
     assert call("DELETE", "/v1/connections/twilio", token=OPERATOR).status == 204
     assert_logged(deployment)
+
+
+def test_usage_waits_in_the_queue_before_it_is_answered(deployment: Deployment) -> None:
+    call = deployment.call
+    assert call("PUT", "/v1/catalog", CATALOG, token=OPERATOR).status == 201
+    key = {"Idempotency-Key": "acme"}
+    opened = call("POST", "/v1/tenants", a_tenant_body("acme"), token=OPERATOR, headers=key)
+    assert opened.status == 201, opened.text
+    batch = [CALL_EVENT, {**CALL_EVENT, "data": {**CALL_EVENT["data"], "account": "nowhere"}}]
+    sent = {"Content-Type": "application/cloudevents-batch+json"}
+    found = call("POST", "/v1/usage", batch, token=SERVICE, headers=sent)
+    assert (found.status, [r["status"] for r in found.body["results"]]) == (
+        202,
+        ["accepted", "rejected"],
+    )
+    queue = boto3.client("sqs")
+    (message,) = queue.receive_message(
+        QueueUrl=os.environ["USAGE_QUEUE_URL"], AttributeNames=["All"], MaxNumberOfMessages=10
+    )["Messages"]
+    ref, (usage,) = usage_from_message(message["Body"])
+    assert message["Attributes"]["MessageGroupId"] == str(ref)
+    assert (ref.tenant_id, str(usage.key)) == ("acme", "api#urn:dialler:berlin#c-1")
+    for canary in (*CANARIES, "+14155550123", "c-1", "dialler:berlin"):
+        assert canary not in deployment.logged
 
 
 def use(count: int) -> None:

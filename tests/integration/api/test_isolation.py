@@ -6,18 +6,23 @@ from typing import Any
 
 import pytest
 
-from api.auth import Role
+from api.auth import OPERATORS, Role
 from api.endpoint import Endpoint
 from api.routes import ENDPOINTS
+from billing.domain.account import AccountRef
+from billing.ports import Parked
 from builders import a_usage_event
 from integration.api.client import (
     ACCEPTANCE,
+    ACME,
     ADMIN,
+    CALL_EVENT,
     CATALOG,
     DECK,
     FIXED,
     GLOBEX_ADMIN,
     ISSUER,
+    NOW,
     OPERATOR,
     RATES,
     REAL_NOW,
@@ -49,6 +54,14 @@ FURTHER = {
     "billing_day": 31,
 }
 CONNECTION = {"provider": "twilio", "secret": "0123456789abcdef"}
+RECORDED = a_usage_event(7)
+CORRECTION = {
+    "provider": RECORDED.key.provider,
+    "provider_account": RECORDED.key.provider_account,
+    "call_id": RECORDED.key.call_id,
+    "quantity": 30,
+    "reason": "The carrier's ticket 4711",
+}
 
 SAMPLES = {
     "get_health": Sample(),
@@ -60,6 +73,10 @@ SAMPLES = {
     "put_rate_deck": Sample(RATES, {"Content-Type": "text/csv"}, {"currency": "USD"}),
     "get_rate_deck": Sample(),
     "list_rate_deck_versions": Sample(),
+    "diff_rate_deck": Sample({"against": 1}),
+    "activate_rate_deck": Sample({}),
+    "post_rate_deck_upload": Sample({"bytes": len(RATES)}),
+    "complete_rate_deck_upload": Sample({"currency": "USD"}),
     "quote_usage": Sample({"to": "+14155550100", "duration_seconds": 61}),
     "list_tenants": Sample(),
     "post_tenant": Sample(a_tenant_body("initech"), KEYED),
@@ -70,12 +87,21 @@ SAMPLES = {
     "get_connection": Sample(),
     "delete_connection": Sample(),
     "list_quarantine": Sample(),
+    "get_parked": Sample(),
+    "patch_parked": Sample({"quantity": 60}, {"If-Match": '"1"'}),
+    "replay_parked": Sample(),
+    "dismiss_parked": Sample({"reason": "A test call."}),
+    "replay_quarantine": Sample({"reason": "account_not_mapped"}),
     "list_accounts": Sample(),
     "post_account": Sample(FURTHER, KEYED),
     "get_account": Sample(),
     "list_ledger_entries": Sample(),
     "verify_ledger": Sample(),
     "list_usage": Sample(),
+    "correct_call": Sample(CORRECTION, KEYED),
+    "rerate_usage": Sample({"from": 1, "to": 2, "deck": DECK, "version": 1, "dry_run": True}),
+    "get_usage_summary": Sample(),
+    "post_usage": Sample(CALL_EVENT, {"Content-Type": "application/cloudevents+json"}),
     "get_auto_recharge": Sample(),
     "put_auto_recharge": Sample(FIXED),
     "list_recharges": Sample(),
@@ -114,7 +140,14 @@ class Stage:
         self.operation = next(
             id_ for ref, id_ in found if ref.account_id == self.acct and id_.startswith("op_")
         )
+        self.world.post_usage(AccountRef("acme", self.acct), RECORDED)
         self.etag = self.world.call("GET", f"{path}/auto-recharge", token=ADMIN).headers["etag"]
+        self.world.deck_uploads.files[DECK, "file"] = RATES.encode()
+        self.parked = "0" * 32
+        event = a_usage_event().to_json()
+        self.world.quarantine.park(
+            Parked(self.parked, "account_not_mapped", "not mapped", "twilio", ACME, event, NOW)
+        )
 
     def send(
         self,
@@ -129,7 +162,9 @@ class Stage:
             "tenant": "acme",
             "deck": DECK,
             "conn": "twilio",
-            "id": self.operation,
+            "v": "1",
+            "upload": "file",
+            "id": self.parked if endpoint.path.startswith("/v1/quarantine") else self.operation,
             **parameters,
         }
         path = endpoint.path.format(**given)
@@ -242,8 +277,11 @@ def test_a_token_without_a_tenant_sees_none(stage: Stage, endpoint: Endpoint) ->
 @named(OF_ACCOUNTS)
 def test_anothers_account_looks_like_none(stage: Stage, endpoint: Endpoint) -> None:
     before = stage.world.book._accounts.copy()
-    anothers = stage.send(endpoint, GLOBEX_ADMIN)
-    nobodys = stage.send(endpoint, GLOBEX_ADMIN, acct="nobodys")
+    token, headers = GLOBEX_ADMIN, {}
+    if endpoint.roles == OPERATORS:
+        token, headers = OPERATOR, {"Talktime-Tenant": "globex"}
+    anothers = stage.send(endpoint, token, headers)
+    nobodys = stage.send(endpoint, token, headers, acct="nobodys")
     assert anothers.status == 404
     assert (anothers.text, anothers.headers) == (nobodys.text, nobodys.headers)
     assert stage.world.book._accounts == before
@@ -315,7 +353,15 @@ def test_nobody_assigns_what_is_not_asked_for(stage: Stage, endpoint: Endpoint, 
     body = {**sample.body, name: RESPONSE_FIELDS[name]}
     headers = {**sample.headers, "If-Match": stage.etag, "Talktime-Tenant": "acme"}
     before = stage.world.book._accounts.copy()
-    path = endpoint.path.format(acct=stage.acct, tenant="acme", deck=DECK, conn="twilio")
+    path = endpoint.path.format(
+        acct=stage.acct,
+        tenant="acme",
+        deck=DECK,
+        conn="twilio",
+        v="1",
+        upload="file",
+        id=stage.parked,
+    )
     found = stage.world.call(endpoint.method, path, body, token=OPERATOR, headers=headers)
     assert found.status == 422
     assert f"/{name}" in [error["pointer"] for error in found.body["errors"]]

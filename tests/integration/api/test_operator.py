@@ -395,5 +395,12 @@ def test_the_quarantine_says_why(world: World) -> None:
         "connection": "twilio",
         "account": {"tenant": "acme", "account": "main"},
         "event": event,
+        "usage": None,
         "parked_at": "2026-03-14T12:00:00Z",
+        "state": "parked",
+        "attempts": 0,
+        "returned_at": None,
+        "closed_at": None,
+        "parked_as": None,
+        "version": 1,
     }

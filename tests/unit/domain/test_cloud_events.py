@@ -377,3 +377,10 @@ def test_rfc_3339_times_become_utc(text: str, expected: str) -> None:
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|calendar|must be|range"):
         instant(text)
+
+
+@pytest.mark.parametrize("type_", [*OF_TYPE])
+def test_a_time_before_there_were_calls_is_a_fault_of_its_field(type_: str) -> None:
+    name = "ended_at" if type_ == "call.ended" else "occurred_at"
+    early = {name: "1999-12-31T23:59:59Z"}
+    assert data_faults(type_, **early) == {f"/data/{name}": "is before 2000: the clock was not set"}

@@ -236,6 +236,7 @@ def test_the_proof_names_what_was_done(
         {"usage": UsageSubtotals((a_call_key(1), a_call_key(2)), 120, 61, 3, 1)},
         {"usage": UsageSubtotals((a_call_key(1), a_call_key(2)), 120, 60, 4, 1)},
         {"usage": UsageSubtotals((a_call_key(1), a_call_key(2)), 120, 60, 3, 2)},
+        {"usage": UsageSubtotals((a_call_key(1), a_call_key(2)), 120, 60, 3, 1, (0, 0))},
     ],
     ids=lambda altered: f"another {', '.join(altered)}",
 )

@@ -61,6 +61,10 @@ def test_an_event_that_travels_as_json_arrives_unchanged(event: UsageEvent) -> N
         pytest.param({"status": CallStatus.FAILED}, "quantity", id="failed with seconds"),
         pytest.param({"answered_at": None}, "answered_at", id="seconds without an answer"),
         pytest.param({"answered_at": NOON + SECOND}, "answered_at", id="an end before the answer"),
+        pytest.param({"key": CallKey("p", "a", "x" * 257)}, "call_id", id="an id without end"),
+        pytest.param({"key": CallKey("p", "\ud800", "x")}, "call_id", id="an id with a surrogate"),
+        pytest.param({"from_number": "1" * 257}, "to", id="a number without end"),
+        pytest.param({"to_number": "+1\udfff"}, "to", id="a number with a surrogate"),
     ],
 )
 def test_what_cannot_be_true_is_refused_with_its_field(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from billing.domain.errors import InvalidUsageError
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import CallKey, CallStatus, UsageEvent
-from billing.domain.usage_parts import PartKind, UsagePart, join
+from billing.domain.usage_parts import PartKind, UsagePart, join, known_fields
 
 KEY = CallKey("telnyx", "1", "leg")
 RANG = datetime(2026, 11, 22, 12, 3, 50, tzinfo=UTC)
@@ -165,6 +165,33 @@ def test_parts_of_two_calls_are_a_mistake_of_ours() -> None:
 def test_the_end_alone_has_a_status(part: UsagePart, status: CallStatus | None) -> None:
     with pytest.raises(InvalidUsageError):
         replace(part, status=status)
+
+
+@given(parts=st.lists(PARTS | ENDS, min_size=1, max_size=5), order=st.randoms())
+def test_what_is_known_of_a_call_is_the_same_in_any_order_and_never_a_quantity(
+    parts: list[UsagePart], order: object
+) -> None:
+    known = known_fields(parts)
+    order.shuffle(parts)  # type: ignore[attr-defined]  # Hypothesis gives a random.Random.
+    assert known_fields([*parts, parts[0]]) == known
+    assert "quantity" not in known
+    whole = joined(parts)
+    if isinstance(whole, UsageEvent):
+        told = {name: value for name, value in whole.to_json().items() if value}
+        assert {name: told.get(name) for name in known} == known
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        pytest.param({"key": CallKey("telnyx", "1", "x" * 257)}, id="an id without end"),
+        pytest.param({"key": CallKey("telnyx", "\ud800", "x")}, id="an id with a surrogate"),
+        pytest.param({"to_number": "+1\udfff"}, id="a number with a surrogate"),
+    ],
+)
+def test_a_part_that_could_not_be_stored_is_refused(altered: dict[str, object]) -> None:
+    with pytest.raises(InvalidUsageError):
+        replace(INITIATED, **altered)  # type: ignore[arg-type]
 
 
 @given(part=PARTS | ENDS)

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.account import AccountRef
 from billing.domain.callbacks import WebhookRequest
 from billing.domain.errors import InvalidSignatureError
-from billing.domain.usage import CallStatus, UsageEvent
-from billing.domain.usage_parts import PartKind, UsagePart
-from billing.ports import Connection, Parked, UsageQueue
-from billing.services.take_usage import Taken, TakenStatus, TakeUsage
+from billing.domain.usage import CallKey, CallStatus, UsageEvent
+from billing.domain.usage_parts import PartKind
+from billing.ports import Connection, Parked, PartialCall, UsageQueue
+from billing.services.place_usage import Taken, TakenStatus
+from billing.services.take_usage import TakeUsage
 from fakes.stores import InMemoryConnections, InMemoryQuarantine
+from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
 from fakes.world import FixedClock, RecordingUsageQueue
 from local.twilio import signed_callback
 
@@ -64,6 +67,8 @@ class World:
         self.connections.save(connection, 0)
         self.quarantine = InMemoryQuarantine()
         self.queue = RecordingUsageQueue()
+        self.parts = InMemoryUsageParts()
+        self.costs = InMemoryCarrierCosts()
         self.clock = FixedClock(NOW)
         self.take_usage = self.taking(self.queue, self.quarantine)
 
@@ -72,6 +77,8 @@ class World:
             connections=self.connections,
             quarantine=quarantine,
             queue=queue,
+            parts=self.parts,
+            costs=self.costs,
             clock=self.clock,
             providers=PROVIDERS,
         )
@@ -155,9 +162,11 @@ def test_a_call_that_goes_on_leaves_nothing_behind() -> None:
     assert world.parked == []
 
 
-def telnyx_webhook(event_type: str, **payload: Any) -> WebhookRequest:
+def telnyx_webhook(
+    event_type: str, *, at: str = "2026-11-22T12:04:59Z", **payload: Any
+) -> WebhookRequest:
     told = {"call_leg_id": "leg", "connection_id": "1", "to": "+14155550123", **payload}
-    event = {"event_type": event_type, "occurred_at": "2026-11-22T12:04:59Z", "payload": told}
+    event = {"event_type": event_type, "occurred_at": at, "payload": told}
     body = json.dumps({"data": event}).encode()
     timestamp = str(int(NOW.timestamp()))
     signature = TELNYX_KEY.sign(timestamp.encode() + b"|" + body)
@@ -168,34 +177,84 @@ def telnyx_webhook(event_type: str, **payload: Any) -> WebhookRequest:
     return WebhookRequest("POST", URL, headers, body)
 
 
-def telnyx_world() -> World:
+def telnyx_world(accounts: dict[str, AccountRef] | None = None) -> World:
     public = base64.b64encode(TELNYX_KEY.public_key().public_bytes_raw()).decode()
-    return World(replace(CONNECTION, provider="telnyx", secrets=(public,), accounts={"1": ACME}))
+    accounts = {"1": ACME} if accounts is None else accounts
+    return World(replace(CONNECTION, provider="telnyx", secrets=(public,), accounts=accounts))
 
 
-def test_half_of_a_call_is_kept_whole_until_it_can_be_joined() -> None:
+TELNYX_CALL = CallKey("telnyx", "1", "leg")
+WHOLE_CALL = (
+    telnyx_webhook("call.hangup", hangup_cause="normal_clearing"),
+    telnyx_webhook("call.answered", at="2026-11-22T12:03:58.5Z"),
+    telnyx_webhook("call.initiated", at="2026-11-22T12:03:50Z", direction="outgoing"),
+)
+COST = telnyx_webhook(
+    "call.cost",
+    status="success",
+    total_cost="0.013",
+    billed_duration_secs=120,
+    cost_parts=[{"currency": "USD"}],
+)
+
+
+def test_a_part_of_a_call_waits_for_the_others_and_parks_nothing() -> None:
     world = telnyx_world()
     request = telnyx_webhook("call.hangup", hangup_cause="normal_clearing")
     for _ in range(2):
         taken = world.take_usage.take("acme", request)
-        assert taken == Taken(TakenStatus.PARKED, "half_of_a_call")
-    (parked,) = world.parked
-    part = UsagePart.from_json(parked.event)
-    assert (part.kind, part.status) == (PartKind.ENDED, CallStatus.COMPLETED)
-    assert parked.account == ACME
+        assert taken == Taken(TakenStatus.WAITING, "half_of_a_call")
+    (kept,) = world.parts.of_call(PartialCall("acme", TELNYX_CALL))
+    assert (kept.part.kind, kept.part.status) == (PartKind.ENDED, CallStatus.COMPLETED)
+    assert kept.account == ACME
+    assert world.parked == []
     assert world.queued == []
 
 
-def test_a_carriers_own_record_is_kept_and_bills_nothing() -> None:
+def test_the_last_part_to_come_makes_the_call_whole() -> None:
     world = telnyx_world()
-    request = telnyx_webhook(
-        "call.cost", status="success", total_cost="0.013", cost_parts=[{"currency": "USD"}]
-    )
-    taken = world.take_usage.take("acme", request)
-    assert taken == Taken(TakenStatus.PARKED, "carrier_rated")
-    (parked,) = world.parked
-    assert (parked.event["cost"], parked.event["currency"]) == ("0.013", "USD")
+    outcomes = [world.take_usage.take("acme", request).status for request in WHOLE_CALL]
+    assert outcomes == ["waiting", "waiting", "accepted"]
+    ((ref, (event,)),) = world.queue.waiting
+    assert (ref, event.key, event.quantity) == (ACME, TELNYX_CALL, 61)
+
+
+def test_a_carriers_own_record_is_kept_with_the_call_and_bills_nothing() -> None:
+    world = telnyx_world()
+    for _ in range(2):
+        taken = world.take_usage.take("acme", COST)
+        assert taken == Taken(TakenStatus.ACCEPTED, "carrier_rated")
+    (rated,) = world.costs.of_calls("acme", [TELNYX_CALL]).values()
+    assert (rated.cost, rated.currency, rated.billed_seconds) == ("0.013", "USD", 120)
+    assert world.parked == []
     assert world.queued == []
+
+
+def test_a_carriers_record_changes_nothing_wherever_it_comes_among_the_parts() -> None:
+    quantities = set()
+    for requests in permutations((*WHOLE_CALL, COST)):
+        world = telnyx_world()
+        for request in requests:
+            world.take_usage.take("acme", request)
+        ((_, (event,)),) = world.queue.waiting
+        quantities.add(event.quantity)
+        assert world.costs.of_calls("acme", [TELNYX_CALL])
+    assert quantities == {61}
+
+
+def test_a_carriers_record_of_nobodys_call_is_parked() -> None:
+    world = telnyx_world(accounts={})
+    assert world.take_usage.take("acme", COST) == Taken(TakenStatus.PARKED, "carrier_rated")
+    (parked,) = world.parked
+    assert (parked.event["cost"], parked.account) == ("0.013", None)
+
+
+def test_a_call_in_parts_that_nobody_is_mapped_to_is_parked_whole() -> None:
+    world = telnyx_world(accounts={})
+    outcomes = [world.take_usage.take("acme", request) for request in WHOLE_CALL]
+    assert outcomes[-1] == Taken(TakenStatus.PARKED, "account_not_mapped")
+    (parked,) = world.parked
+    assert UsageEvent.from_json(parked.event).quantity == 61
 
 
 def test_a_signed_time_is_compared_with_ours() -> None:
@@ -247,7 +306,7 @@ def test_a_replaced_secret_counts_until_it_is_removed() -> None:
 
 
 class BrokenQueue:
-    def send(self, ref: AccountRef, events: Sequence[UsageEvent]) -> None:
+    def send(self, ref: AccountRef, events: Sequence[UsageEvent], cause: str = "") -> None:
         raise ConnectionError("no queue")
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from billing.adapters.dynamodb import items
 from billing.adapters.dynamodb.codec import from_json, to_json
+from billing.adapters.dynamodb.packing import unpack
 from billing.domain.account import Account
 from billing.domain.units import Unit
-from billing.domain.usage import CallStatus
+from billing.domain.usage import CallStatus, Corrected, CorrectionSource
 from builders import (
     NOON,
     a_call,
@@ -68,6 +69,31 @@ def test_a_call_split_over_four_grants_fits_one_write_unit() -> None:
 def test_calls_of_every_kind_come_back_exactly(event: Any) -> None:
     call = a_call(event=event)
     assert items.call_of(items.call_item(call).serialize()) == call
+
+
+def test_a_revision_comes_back_exactly_and_fits_one_write_unit() -> None:
+    corrected = Corrected(1, CorrectionSource.RERATING, 87_654_321, NOON)
+    call = a_call(corrected=corrected)
+    raw = items.revision_item(call).serialize()
+    assert items.call_of(raw) == call
+    assert item_size(raw) <= WRITE_UNIT_BYTES
+
+
+def test_a_call_that_was_never_corrected_pays_for_no_correction() -> None:
+    raw = items.call_item(a_call()).serialize()
+    assert "corrected" not in unpack(raw["packed"]["B"])
+    assert "revision" not in raw
+    assert items.revision_of(raw) == 0
+
+
+def test_an_entry_that_corrects_25_calls_fits_one_write_unit() -> None:
+    account = replace(a_maximal_account(), version=7, period=an_account().period)
+    (entry,) = a_posting(account, [a_usage_event(number) for number in range(25)]).entries
+    usage = replace(entry.usage, revisions=tuple(range(1, 26)))
+    entry = replace(entry, usage=usage, cause="op_" + "a" * 40 + "/123")
+    raw = items.entry_item(account.ref, entry).serialize()
+    assert items.entry_of(raw) == entry
+    assert item_size(raw) <= WRITE_UNIT_BYTES
 
 
 def test_an_account_without_spend_or_grants_comes_back_exactly() -> None:

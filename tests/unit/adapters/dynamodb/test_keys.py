@@ -29,6 +29,13 @@ def test_different_calls_have_different_keys(
     assert same == (one == other)
 
 
+def test_revisions_lie_beside_their_call_and_sort_by_number() -> None:
+    key = CallKey("sip", "pbx#1", "a#b")
+    revisions = [keys.call_revision("acme", key, number) for number in (1, 2, 10)]
+    assert {revision.pk for revision in revisions} == {keys.call("acme", key).pk}
+    assert [revision.sk for revision in revisions] == ["REV#000001", "REV#000002", "REV#000010"]
+
+
 def test_the_separator_cannot_be_smuggled_in() -> None:
     smuggled = [("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a%2523b", "c")]
     found = {keys.call("acme", CallKey("p", *parts)) for parts in smuggled}
