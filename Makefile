@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cloud prove check bench clean format lock openapi currencies python env-dev env-all
+.PHONY: help run test test-cloud prove check bench clean format lock openapi currencies reconcile rebuild-summaries python env-dev env-all
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -51,6 +51,12 @@ openapi: env-dev ## Write docs/openapi.json from the code
 
 currencies: env-dev ## Write the domain's table of minor units from ISO 4217
 	@$(BIN)/python scripts/generate_currencies.py
+
+reconcile: env-dev ## Compare a day with the provider's own list: CONNECTION=… DAY=… [FUNCTION=…]
+	@$(BIN)/python scripts/reconcile.py "$(CONNECTION)" "$(DAY)" --function "$(FUNCTION)"
+
+rebuild-summaries: env-dev ## Make usage summaries again from the ledger: [TENANT=… ACCOUNT=… FUNCTION=…]
+	@$(BIN)/python -m local.rebuild_summaries --tenant "$(TENANT)" --account "$(ACCOUNT)" --function "$(FUNCTION)"
 
 env-dev: python
 	@$(PYTHON) -m local.environments dev
