@@ -121,7 +121,8 @@ def movements(month: Month) -> list[str]:
         spent, count = Decimal(0), 0
 
     for entry in month.entries:
-        at = instant(entry["posted_at"])
+        # To the nearest minute: the simulated clock is set to the second.
+        at = instant(entry["posted_at"]) + timedelta(seconds=30)
         if not has_turned and at >= turn > month.start:
             usage()
             lines.append(row(f"{turn:%d %b %H:%M}", "period turns: minutes and texts refilled"))

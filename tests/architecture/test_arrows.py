@@ -59,8 +59,8 @@ def may_import(module: str, name: str) -> bool:
     """Whether the arrows allow one import of ours."""
     if module.startswith("billing.domain."):
         return name.startswith("billing.domain.")
-    if module == "billing.ports":
-        return name.startswith("billing.domain.")
+    if module.startswith("billing.ports."):
+        return name.startswith(("billing.domain.", "billing.ports."))
     if module.startswith("billing.services."):
         return name.startswith(("billing.domain.", "billing.ports.", "billing.services."))
     if module.startswith("billing.adapters."):
