@@ -99,6 +99,30 @@ def test_the_same_call_delivered_50_times_in_parallel_is_billed_once(stack: Stac
     assert stack.api("acme_admin").get(f"{ACCOUNT}/ledger/verify").body["is_sound"]
 
 
+def test_a_call_is_corrected_by_reversal_and_new_entry(stack: Stack) -> None:
+    params = call(seconds=60)
+    assert post(*signed(stack, params)) == 204
+    stack.settle()
+    operator = stack.api("operator")
+    corrected = operator.request(
+        "POST",
+        f"{ACCOUNT}/corrections",
+        {
+            "provider": "twilio",
+            "provider_account": demo.ACME_SID,
+            "call_id": params["CallSid"],
+            "quantity": 600,
+            "reason": "the carrier's record says ten minutes",
+        },
+        {"Idempotency-Key": str(uuid4()), "Talktime-Tenant": "acme"},
+    )
+    assert corrected.body["call"]["billed_quantity"] == 600
+    admin = stack.api("acme_admin")
+    last = [entry["kind"] for entry in admin.rows(f"{ACCOUNT}/ledger")][-2:]
+    assert last == ["reversal", "usage"]
+    assert admin.get(f"{ACCOUNT}/ledger/verify").body["is_sound"]
+
+
 def test_usage_of_a_sub_account_nobody_mapped_is_parked_and_visible(stack: Stack) -> None:
     params = call(AccountSid="AC" + "0" * 32)
     assert post(*signed(stack, params)) == 204
