@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ProviderName(StrEnum):
-    """One module of ``adapters/telephony`` each; its registry has exactly these."""
+    """A new one is a line here and a module of that name in ``adapters/telephony``."""
 
     BANDWIDTH = "bandwidth"
     PBX = "pbx"

@@ -155,6 +155,8 @@ def parse(provider: str, content: dict[str, object], an_id: str) -> Parsed:
 
 def test_every_provider_that_a_connection_may_name_is_understood() -> None:
     assert set(PROVIDERS) == set(ProviderName)
+    assert len({type(provider) for provider in PROVIDERS.values()}) == len(ProviderName)
+    assert PROVIDERS.get("../evil") is None
     schemas = json.loads(OPENAPI.read_text())["components"]["schemas"]
     assert schemas["ProviderName"]["enum"] == sorted(PROVIDERS)
 

@@ -127,3 +127,6 @@ def _status(fields: Mapping[str, Any], answered_at: datetime | None) -> CallStat
 def _whole_seconds(answered_at: datetime | None, ended_at: datetime) -> int:
     """Bandwidth names no duration: the answered time, with a begun second counted whole."""
     return 0 if answered_at is None else -((answered_at - ended_at) // _SECOND)
+
+
+PROVIDER = Bandwidth()

@@ -28,7 +28,7 @@ from billing.domain.checked_fields import InvalidFieldsError
 from billing.domain.cloud_events import Origin, is_usage, read_cloud_event
 from billing.domain.errors import InvalidUsageError
 
-PROVIDER = "pbx"
+NAME = "pbx"
 
 MAX_DETAIL = 500
 """Characters of an explanation that names many faults."""
@@ -94,7 +94,7 @@ class _Dialect(Protocol):
 
 def _record(dialect: _Dialect, record: Mapping[str, Any], connection_id: str) -> Parsed:
     try:
-        return dialect.read(record, PROVIDER, connection_id)
+        return dialect.read(record, NAME, connection_id)
     except UnreadableFieldError as error:
         reason, detail = error.reason, error.detail
     except InvalidUsageError as error:
@@ -106,7 +106,7 @@ def _record(dialect: _Dialect, record: Mapping[str, Any], connection_id: str) ->
 def _cloud_event(event: Mapping[str, Any], connection_id: str) -> Parsed:
     if isinstance(event.get("type"), str) and not is_usage(event):
         return Ignored("not_usage")
-    origin = Origin(PROVIDER, connection_id, account=_site(event.get("source")) or connection_id)
+    origin = Origin(NAME, connection_id, account=_site(event.get("source")) or connection_id)
     try:
         return Reported((read_cloud_event(event, origin),))
     except InvalidFieldsError as error:
@@ -122,3 +122,6 @@ def _site(source: object) -> str:
     """The site of ``urn:pbx:<site>:<host>``: hosts of one site may take over from one another."""
     found = _SITE.fullmatch(source) if isinstance(source, str) else None
     return found.group(1) if found else ""
+
+
+PROVIDER = Pbx()

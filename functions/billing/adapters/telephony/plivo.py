@@ -237,3 +237,6 @@ def _gathered(pairs: Pairs) -> dict[str, str]:
     for name, value in sorted(set(pairs)):
         values.setdefault(name, []).append(value)
     return {name: ", ".join(given) for name, given in values.items()}
+
+
+PROVIDER = Plivo()

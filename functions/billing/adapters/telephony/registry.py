@@ -1,22 +1,36 @@
-"""Every provider whose webhooks are understood. A new one is a module and a line here."""
+"""Every provider whose webhooks are understood, each loaded when it is first asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
 
-from billing.adapters.telephony.bandwidth import Bandwidth
-from billing.adapters.telephony.pbx import Pbx
-from billing.adapters.telephony.plivo import Plivo
-from billing.adapters.telephony.signalwire import SignalWire
-from billing.adapters.telephony.telnyx import Telnyx
-from billing.adapters.telephony.twilio import Twilio
-from billing.adapters.telephony.vonage import Vonage
+from billing.domain.providers import ProviderName
 from billing.ports import TelephonyProvider
 
-PROVIDERS: Mapping[str, TelephonyProvider] = {
-    "bandwidth": Bandwidth(),
-    "pbx": Pbx(),
-    "plivo": Plivo(),
-    "signalwire": SignalWire(),
-    "telnyx": Telnyx(),
-    "twilio": Twilio(),
-    "vonage": Vonage(),
-}
+
+class Registered(Mapping[str, TelephonyProvider]):
+    """A provider's module has its name and holds it as ``PROVIDER``.
+
+    A worker serves one or two providers: it does not read the others' modules, nor load the
+    cryptography that only one of them needs.
+    """
+
+    def __getitem__(self, name: str) -> TelephonyProvider:
+        if name not in frozenset(ProviderName):
+            raise KeyError(name)
+        return _load(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ProviderName)
+
+    def __len__(self) -> int:
+        return len(ProviderName)
+
+
+@cache
+def _load(name: str) -> TelephonyProvider:
+    provider: TelephonyProvider = import_module(f"billing.adapters.telephony.{name}").PROVIDER
+    return provider
+
+
+PROVIDERS = Registered()

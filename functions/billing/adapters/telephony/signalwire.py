@@ -99,3 +99,6 @@ def _relay(fields: Mapping[str, Any]) -> Parsed:
             "a RELAY call ended: usage is read from the Compatibility API's status callbacks",
         )
     return Ignored("not_usage")
+
+
+PROVIDER = SignalWire()

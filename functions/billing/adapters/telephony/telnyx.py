@@ -211,3 +211,6 @@ def _currencies(fields: Mapping[str, Any]) -> set[str]:
     parts = fields.get("cost_parts")
     known = parts if isinstance(parts, list) else []
     return {text(part, "currency") for part in known if isinstance(part, dict)}
+
+
+PROVIDER = Telnyx()

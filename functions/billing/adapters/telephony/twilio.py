@@ -81,3 +81,6 @@ def _signed_part_of_body(request: WebhookRequest) -> bytes | None:
         actual = hashlib.sha256(request.body).hexdigest()
         return b"" if hmac.compare_digest(actual.encode(), digests[0].encode()) else None
     return None
+
+
+PROVIDER = Twilio()

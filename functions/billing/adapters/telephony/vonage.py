@@ -199,3 +199,6 @@ def _voice(fields: Mapping[str, Any], connection_id: str) -> Parsed:
 def _account_field(fields: Mapping[str, Any]) -> str:
     """A call belongs to an application; what has none belongs to the account as a whole."""
     return "application_id" if fields.get("application_id") else "api_key"
+
+
+PROVIDER = Vonage()
