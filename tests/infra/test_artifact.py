@@ -27,6 +27,13 @@ assert callable(getattr(importlib.import_module(module), function))
 inside = [m.__file__ for m in list(sys.modules.values()) if getattr(m, "__file__", None)]
 print("\\n".join(f for f in inside if "site-packages" in f))
 """
+LOADED_LATER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import billing.adapters.countries
+from billing.adapters.telephony.registry import PROVIDERS
+print(*sorted(type(provider).__name__ for provider in PROVIDERS.values()))
+"""
 BOTO3 = "import sys; sys.path.insert(0, sys.argv[1]); import boto3; print(boto3.__file__)"
 
 
@@ -48,6 +55,11 @@ def run_isolated(program: str, *arguments: str) -> str:
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_a_handler_imports_from_the_artifact_alone(unpacked: Path, handler: str) -> None:
     assert run_isolated(IMPORT, str(unpacked), handler) == ""
+
+
+def test_what_is_loaded_only_when_asked_for_is_in_the_artifact_too(unpacked: Path) -> None:
+    loaded = run_isolated(LOADED_LATER, str(unpacked))
+    assert loaded == "Bandwidth Pbx Plivo SignalWire Telnyx Twilio Vonage"
 
 
 def test_boto3_is_the_pinned_one_and_not_the_runtimes(unpacked: Path) -> None:
