@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, get_args
@@ -98,7 +99,8 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 def _cell(value: Any) -> str:
     """Text that a spreadsheet would run as a formula is quoted; plain numbers are not formulas."""
-    text = "" if value is None else str(value)
+    is_list = isinstance(value, list)
+    text = "" if value is None else json.dumps(value) if is_list else str(value)
     if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text

@@ -81,7 +81,7 @@ def quote_usage(call: Call) -> Answer:
         call.path["deck"],
         unit=unit,
         direction=asked.direction,
-        e164=asked.to,
+        e164=asked.to or "",
         quantity=quantity,
         answered_at=asked.answered_at,
     )
@@ -93,12 +93,26 @@ def _quantity(asked: UsageQuoteIn) -> tuple[Unit, int]:
         Unit.VOICE_SECONDS: asked.duration_seconds,
         Unit.MESSAGES: asked.messages,
     }
+    if asked.unit is not None and asked.unit.is_own:
+        given[asked.unit] = asked.quantity
+    elif asked.quantity is not None:
+        raise RequestError(
+            "invalid_input",
+            "A quantity is of a unit that is neither voice_seconds nor messages.",
+            errors=[FieldError("/quantity", "names no unit of its own")],
+        )
+    elif asked.to is None:
+        raise RequestError(
+            "invalid_input",
+            "A call or a message goes to a number.",
+            errors=[FieldError("/to", "is missing")],
+        )
     found = [(unit, quantity) for unit, quantity in given.items() if quantity is not None]
     if len(found) != 1 or asked.unit not in (None, found[0][0]):
         raise RequestError(
             "invalid_input",
-            "Send duration_seconds for a call, or messages for messages.",
-            errors=[FieldError("/duration_seconds", "exactly one of the two, as the unit says")],
+            "Send duration_seconds for a call, messages for messages, or quantity and its unit.",
+            errors=[FieldError("/duration_seconds", "exactly one of the three, as the unit says")],
         )
     return found[0]
 

@@ -7,7 +7,7 @@ from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page
 from api.schemas.usage import CallOut, UsageQuery
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction
 from billing.domain.usage import CallStatus
 from billing.services.list_usage import START, Position, UsageFilter
 
@@ -31,7 +31,7 @@ def list_usage(call: Call) -> Answer:
 def _filter(query: UsageQuery) -> UsageFilter:
     destination = query.destination
     return UsageFilter(
-        unit=Unit(query.unit) if query.unit else None,
+        unit=query.unit,
         direction=Direction(query.direction) if query.direction else None,
         status=CallStatus(query.status) if query.status else None,
         connection_id=query.connection,

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from api.schemas.base import Decimals, Instant, MoneyOut, Schema
+from api.schemas.base import Decimals, Instant, MeteredOut, MoneyOut, Schema
 from api.schemas.catalog import ScopeIn
 from billing.domain.account import OpenRecharge
 from billing.services.read_overview import Overview, Quota
@@ -115,6 +115,7 @@ class PeriodUse(Schema):
     calls: int
     voice_seconds: int
     messages: int
+    metered: list[MeteredOut] | None = None
 
 
 class OverviewOut(Schema):
@@ -157,6 +158,7 @@ class OverviewOut(Schema):
                 calls=account.totals.calls,
                 voice_seconds=account.totals.voice_seconds,
                 messages=account.totals.messages,
+                **MeteredOut.given(account.totals.metered),
             ),
             quotas=[QuotaOut.of(quota) for quota in overview.quotas],
             grants=[GrantOut.of(quota) for quota in overview.grants],

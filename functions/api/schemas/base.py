@@ -17,6 +17,7 @@ from pydantic import (
 from billing.domain.account import AccountRef
 from billing.domain.errors import TalktimeError
 from billing.domain.money import Money
+from billing.domain.units import OWN_UNIT_PATTERN, Metered, Unit
 
 MAX_PAGE = 100
 DEFAULT_PAGE = 25
@@ -67,6 +68,13 @@ def _parse_whole(value: object) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     raise ValueError("a whole number")
+
+
+def _parse_unit(value: object) -> Unit:
+    try:
+        return Unit(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise ValueError("voice_seconds, messages, or a name like recordings") from error
 
 
 def _parse_flag(value: object) -> bool:
@@ -127,6 +135,19 @@ Whole = Annotated[int, BeforeValidator(_parse_whole)]
 Flag = Annotated[bool, BeforeValidator(_parse_flag)]
 """The same for a truth value."""
 
+UnitName = Annotated[
+    Unit,
+    BeforeValidator(_parse_unit),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{OWN_UNIT_PATTERN}$",
+            "description": "`voice_seconds`, `messages`, or a unit of the operator's own, such as"
+            " `recordings`. `voice` and `message` are none.",
+        }
+    ),
+]
+
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 E164 = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{1,14}$")]
@@ -163,6 +184,26 @@ class MoneyOut(Schema):
     def of(micros: int, currency: str) -> "MoneyOut":
         money = Money(micros, currency)
         return MoneyOut(amount=money.amount, currency=money.currency)
+
+
+class MeteredOut(Schema):
+    """So much of a unit other than seconds and messages, and what grants paid for of it."""
+
+    unit: str
+    quantity: int
+    granted_quantity: int
+
+    @staticmethod
+    def given(metered: Metered) -> "dict[str, list[MeteredOut]]":
+        """The field for it, which is left out where there is none."""
+        return {"metered": MeteredOut.each(metered)} if metered else {}
+
+    @staticmethod
+    def each(metered: Metered) -> "list[MeteredOut]":
+        return [
+            MeteredOut(unit=unit.value, quantity=quantity, granted_quantity=granted)
+            for unit, quantity, granted in metered
+        ]
 
 
 class AccountName(Schema):

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api.problems import under
-from api.schemas.base import Id, Name, Schema
+from api.schemas.base import Id, Name, Schema, UnitName
 from billing.domain.catalog import Catalog, Plan, make_catalog
 from billing.domain.grants import MAX_SCOPE_PREFIXES, RecurringGrant, Scope
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction
 from billing.ports import StoredCatalog
 
 MAX_QUANTITY = 10**12
@@ -37,7 +37,7 @@ class GrantIn(Schema):
     """
 
     grant: Id
-    unit: Unit
+    unit: UnitName
     quantity: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 0
     unlimited: bool = False
     scope: ScopeIn | None = None

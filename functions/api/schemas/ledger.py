@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from api.schemas.base import Instant, MoneyOut, PageQuery, Schema
+from api.schemas.base import Instant, MeteredOut, MoneyOut, PageQuery, Schema
 from billing.domain.ledger import LedgerEntry
 from billing.services.prove_ledger import Proven
 
@@ -19,6 +19,7 @@ class EntryUsage(Schema):
     granted_voice_seconds: int
     messages: int
     granted_messages: int
+    metered: list[MeteredOut] | None = None
 
 
 class EntryOut(Schema):
@@ -54,6 +55,7 @@ class EntryOut(Schema):
                 granted_voice_seconds=usage.granted_voice_seconds,
                 messages=usage.messages,
                 granted_messages=usage.granted_messages,
+                **MeteredOut.given(usage.metered),
             )
             if usage.calls
             else None,

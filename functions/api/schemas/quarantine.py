@@ -4,11 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from api.schemas.base import AccountName, Instant, Name, PageQuery, Schema, format_instant
+from api.schemas.base import (
+    AccountName,
+    Instant,
+    Name,
+    PageQuery,
+    Schema,
+    UnitName,
+    format_instant,
+)
 from billing.domain.checked_fields import MAX_TEXT
 from billing.domain.errors import InvalidUsageError
 from billing.domain.quarantine import Parked, Step
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction
 from billing.domain.usage import MAX_QUANTITY, CallStatus, UsageEvent
 from billing.services.replay_parked import Replayed
 
@@ -172,7 +180,7 @@ class FixIn(Schema):
     provider: CallId | None = None
     provider_account: CallId | None = None
     call_id: CallId | None = None
-    unit: Unit | None = None
+    unit: UnitName | None = None
     direction: Direction | None = None
     from_: Annotated[Text | None, Field(alias="from")] = None
     to: Text | None = None

@@ -4,7 +4,17 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.schemas.base import E164, Currency, Flag, Instant, MoneyOut, Query, Schema, Whole
+from api.schemas.base import (
+    E164,
+    Currency,
+    Flag,
+    Instant,
+    MoneyOut,
+    Query,
+    Schema,
+    UnitName,
+    Whole,
+)
 from billing.domain.rating import Rated, Rounding
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import MAX_QUANTITY
@@ -65,13 +75,17 @@ class DeckOut(Schema):
 
 
 class UsageQuoteIn(Schema):
-    """What to price: a call's duration, or a number of messages."""
+    """What to price: a call's duration, a number of messages, or a quantity of another unit.
 
-    to: E164
+    A quantity names its unit; what is neither a call nor a message may go to no number.
+    """
+
+    to: E164 | None = None
     direction: Direction = Direction.OUTBOUND
-    unit: Unit | None = None
+    unit: UnitName | None = None
     duration_seconds: Quantity | None = None
     messages: Quantity | None = None
+    quantity: Quantity | None = None
     answered_at: Instant | None = None
 
 
@@ -85,7 +99,7 @@ class QuoteLine(Schema):
 
 
 class UsageQuoteOut(Schema):
-    """What it would cost; exactly one of the two billed quantities is there."""
+    """What it would cost; exactly one of the three billed quantities is there."""
 
     deck: str
     version: int
@@ -97,6 +111,7 @@ class UsageQuoteOut(Schema):
     destination: str
     billed_seconds: int | None = None
     billed_messages: int | None = None
+    billed_quantity: int | None = None
     lines: list[QuoteLine]
     total: MoneyOut
 
@@ -104,15 +119,12 @@ class UsageQuoteOut(Schema):
     def of(
         asked: UsageQuoteIn, rated: Rated, answered_at: Instant, currency: str
     ) -> "UsageQuoteOut":
-        billed = (
-            {"billed_seconds": rated.billed_quantity}
-            if rated.unit is Unit.VOICE_SECONDS
-            else {"billed_messages": rated.billed_quantity}
-        )
+        names = {Unit.VOICE_SECONDS: "billed_seconds", Unit.MESSAGES: "billed_messages"}
+        billed = {names.get(rated.unit, "billed_quantity"): rated.billed_quantity}
         return UsageQuoteOut(
             deck=rated.deck_id,
             version=rated.deck_version,
-            to=asked.to,
+            to=asked.to or "",
             direction=asked.direction.value,
             unit=rated.unit.value,
             answered_at=answered_at,

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Bound, Id, Instant, MoneyOut, PageQuery, Schema
+from api.schemas.base import Bound, Id, Instant, MoneyOut, PageQuery, Schema, UnitName
 from billing.domain.usage import Call
 
 Country = Annotated[
@@ -17,7 +17,7 @@ class UsageQuery(PageQuery):
 
     from_: Annotated[Bound | None, Field(alias="from")] = None
     to: Bound | None = None
-    unit: Literal["voice_seconds", "messages"] | None = None
+    unit: UnitName | None = None
     direction: Literal["inbound", "outbound"] | None = None
     status: Literal["completed", "busy", "no_answer", "canceled", "failed"] | None = None
     connection: Id | None = None
@@ -33,10 +33,10 @@ class UsageQuery(PageQuery):
 class CallOut(Schema):
     """One call or message: what was used, what it cost, who paid.
 
-    Quantities count the unit: seconds or messages. What grants paid for is counted in billed
-    quantity; ``wallet`` is the part of the cost that the wallet paid. A corrected call is listed
-    where it was first posted (``sequence``, ``posted_at``), with everything else as its latest
-    correction left it; ``revision`` counts its corrections.
+    Quantities count the unit: seconds, messages, or pieces of another unit. What grants paid for is
+    counted in billed quantity; ``wallet`` is the part of the cost that the wallet paid. A corrected
+    call is listed where it was first posted (``sequence``, ``posted_at``), with everything else as
+    its latest correction left it; ``revision`` counts its corrections.
     """
 
     provider: str

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from api.schemas.base import Instant, Schema
+from api.schemas.base import Instant, Schema, UnitName
 from billing.domain.checked_fields import MAX_TEXT
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction
 from billing.domain.usage import MAX_QUANTITY, CallStatus
 from billing.services.ingest_events import Ingested
 
@@ -54,14 +54,14 @@ class MessageData(Schema):
 
 
 class MeteredData(Schema):
-    """So much of any unit there is, used at once."""
+    """So much of any unit there is, used at once. Only calls and messages need a ``to``."""
 
     usage_id: EventId
     account: AccountOrDefault
-    unit: Unit
+    unit: UnitName
     direction: Direction
     from_: Annotated[Number | None, Field(alias="from")] = None
-    to: Number
+    to: Number | None = None
     quantity: Count
     occurred_at: Instant
 

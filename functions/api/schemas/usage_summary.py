@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.base import Day, MoneyOut, Query, Schema
+from api.schemas.base import Day, MeteredOut, MoneyOut, Query, Schema
 from api.schemas.usage import Country
 from billing.domain.summaries import Figures
 from billing.services.summarise_usage import UsageSummary
@@ -24,7 +24,8 @@ class UsageSummaryRow(Schema):
     """What a row stands for is in ``key``: a day, an hour's first instant (UTC), a direction, or
     the country of the called numbers (ISO 3166; ``ZZ``: of none).
 
-    Seconds and messages are billed ones, after increments. For a member of the tenant the money is
+    Seconds and messages are billed ones, after increments; other units, where there are any, are in
+    ``metered``. For a member of the tenant the money is
     left out.
     """
 
@@ -34,6 +35,7 @@ class UsageSummaryRow(Schema):
     granted_voice_seconds: int
     messages: int
     granted_messages: int
+    metered: list[MeteredOut] | None = None
     wallet: MoneyOut | None = None
 
     @staticmethod
@@ -46,6 +48,7 @@ class UsageSummaryRow(Schema):
             messages=figures.messages,
             granted_messages=figures.granted_messages,
         )
+        row = row.model_copy(update=MeteredOut.given(figures.metered))
         if not with_money:
             return row
         wallet = MoneyOut.of(figures.wallet_micros, currency)

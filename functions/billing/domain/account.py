@@ -8,7 +8,7 @@ from billing.domain.errors import InvalidInputError
 from billing.domain.grants import Grant, RecurringGrant
 from billing.domain.money import Money
 from billing.domain.periods import Period, local_day
-from billing.domain.units import Unit
+from billing.domain.units import Metered, Unit, metered_plus
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -47,7 +47,11 @@ class PlanTerms:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """What has been posted since the period began."""
+    """What has been posted since the period began.
+
+    Args:
+        metered: Units other than seconds and messages.
+    """
 
     calls: int = 0
     voice_seconds: int = 0
@@ -55,10 +59,11 @@ class PeriodTotals:
     granted_voice_seconds: int = 0
     granted_messages: int = 0
     wallet_micros: int = 0
+    metered: Metered = ()
 
     def plus(self, unit: Unit, quantity: int, granted: int, wallet_micros: int) -> "PeriodTotals":
         wallet = self.wallet_micros + wallet_micros
-        if unit is Unit.VOICE_SECONDS:
+        if unit.is_timed:
             return replace(
                 self,
                 calls=self.calls + 1,
@@ -66,6 +71,9 @@ class PeriodTotals:
                 granted_voice_seconds=self.granted_voice_seconds + granted,
                 wallet_micros=wallet,
             )
+        if unit.is_own:
+            metered = metered_plus(self.metered, (unit, quantity, granted))
+            return replace(self, metered=metered, wallet_micros=wallet)
         return replace(
             self,
             messages=self.messages + quantity,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from billing.domain.errors import InvalidUsageError
 from billing.domain.instants import instant
+from billing.domain.units import Unit
 from billing.domain.usage import EARLIEST_AT, MAX_QUANTITY
 
 MAX_TEXT = 256
@@ -101,6 +102,14 @@ class CheckedFields:
             return choices(value)
         self.fault(name, f"is not one of {', '.join(choices)}")
         return next(iter(choices))
+
+    def unit(self, name: str) -> Unit:
+        value = self._fields.get(name)
+        try:
+            return Unit(value if isinstance(value, str) else "")
+        except ValueError:
+            self.fault(name, f"is not one of {', '.join(Unit)}, or a name like recordings")
+            return Unit.VOICE_SECONDS
 
     def count(self, name: str) -> int:
         value = self._fields.get(name)

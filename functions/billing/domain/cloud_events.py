@@ -9,6 +9,7 @@ Three types report usage:
     ``message_id, account, from?, to, occurred_at, segments?, status?``
 ``usage.metered``
     ``usage_id, account, unit, direction, from?, to, quantity, occurred_at``: any unit there is.
+    Of a unit of the operator's own, ``to`` may be left out.
 
 The ids name the usage for ever, together with the account: the same id again is the same usage.
 Numbers are E.164 with their plus sign; anything else is left as it is and may have no rate.
@@ -202,7 +203,7 @@ def _metered(data: CheckedFields, origin: Origin, _: str) -> UsageEvent:
         data,
         origin,
         key=_key(data, origin, "usage_id"),
-        unit=data.choice("unit", Unit),
+        unit=data.unit("unit"),
         direction=data.choice("direction", Direction),
         status=CallStatus.COMPLETED,
         quantity=data.count("quantity"),
@@ -220,7 +221,9 @@ def _used(
     quantity: int,
 ) -> UsageEvent:
     """Usage of one instant."""
-    from_number, to_number = data.text_or_empty("from"), data.text("to")
+    from_number = data.text_or_empty("from")
+    # What is neither a call nor a message may belong to no number.
+    to_number = data.text_or_empty("to") if unit.is_own else data.text("to")
     occurred_at = data.instant("occurred_at")
     data.finished()
     assert occurred_at is not None

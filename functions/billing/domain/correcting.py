@@ -59,7 +59,7 @@ class Correction:
     def __post_init__(self) -> None:
         was, becomes = self.current.event, self.usage.event
         assert was.key == becomes.key, "a correction is of one call"
-        if was.unit is not becomes.unit:
+        if was.unit != becomes.unit:
             raise InvalidUsageError("a correction keeps what a call is counted in", field="unit")
 
     @property

@@ -1,6 +1,7 @@
 """The rows of a rate deck: how their cells make terms, and how terms are spelled in cells."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TypeVar
 
 from billing.domain.deck_values import (
@@ -76,13 +77,13 @@ def parse_terms(
     """What a row says its prefixes cost."""
     treated = _parse_treatment(treatment)
     name = parse_destination(destination)
-    is_timed = unit is Unit.VOICE_SECONDS
+    is_timed, what = unit.is_timed, _piece(unit)
     increments = (
         (parse_increment(first), parse_increment(step))
         if is_timed
-        else (_parse_no_increment(first), _parse_no_increment(step))
+        else (_parse_no_increment(first, what), _parse_no_increment(step, what))
     )
-    prices = (connect_fee, tiers, cap) if is_timed else (_no_fee(connect_fee), tiers, cap)
+    prices = (connect_fee, tiers, cap) if is_timed else (_no_fee(connect_fee, what), tiers, cap)
     if treated is Treatment.FREE:
         _refuse_prices("a free destination has no price", rate, *prices)
         return Terms(name, 0, 0, 1, 1, treatment=treated)
@@ -91,8 +92,8 @@ def parse_terms(
         return Terms(name, 0, 0, 1, 1, treatment=Treatment.UNPRICED)
     rate_micros = parse_price(rate)
     if not is_timed:
-        _no_tiers(tiers)
-        _no_cap(cap)
+        _no_tiers(tiers, what)
+        _no_cap(cap, what)
         return Terms(name, rate_micros, 0, *increments, treatment=treated)
     return Terms(
         name,
@@ -117,9 +118,12 @@ def parse_window_cell(cell: str) -> Window | None:
 
 def cell_problems(cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Column and fault of every bad cell of a row; of their combination, if each is good."""
-    unit = _UNITS.get(cells[0].strip().lower() or DEFAULT_UNIT, Unit.VOICE_SECONDS)
+    try:
+        unit = _parse_unit(cells[0])
+    except CellError:
+        unit = Unit.VOICE_SECONDS
     found = False
-    checks = _VOICE_CHECKS if unit is Unit.VOICE_SECONDS else _MESSAGE_CHECKS
+    checks = _VOICE_CHECKS if unit.is_timed else _piece_checks(_piece(unit))
     needs_rate = cells[10].strip().lower() not in (Treatment.FREE, Treatment.BLOCKED)
     for column, check, cell in zip(ALL_COLUMNS, checks, cells, strict=True):
         if column == "rate" and not needs_rate and not cell.strip():
@@ -138,7 +142,7 @@ def cell_problems(cells: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 def terms_cells(unit: Unit, terms: Terms) -> tuple[str, ...]:
     """From ``destination`` to ``treatment``, each in its one spelling."""
-    is_timed = unit is Unit.VOICE_SECONDS
+    is_timed = unit.is_timed
     is_priced = terms.treatment is not Treatment.UNPRICED
     treatment = terms.treatment if is_priced else Treatment.BLOCKED
     return (
@@ -154,7 +158,8 @@ def terms_cells(unit: Unit, terms: Terms) -> tuple[str, ...]:
 
 
 def key_cells(unit: Unit, direction: DirectionOrAny) -> tuple[str, str]:
-    return _name(_UNITS, unit), _name(_DIRECTIONS, direction)
+    unit_name = unit.value if unit.is_own else _name(_UNITS, unit)
+    return unit_name, _name(_DIRECTIONS, direction)
 
 
 def prefix_cell(prefix: str) -> str:
@@ -162,7 +167,18 @@ def prefix_cell(prefix: str) -> str:
 
 
 def _parse_unit(cell: str) -> Unit:
-    return _choice(_UNITS, cell, DEFAULT_UNIT)
+    name = cell.strip().lower() or DEFAULT_UNIT
+    if name in _UNITS:
+        return _UNITS[name]
+    try:
+        unit = Unit(name)
+    except ValueError:
+        unit = Unit.VOICE_SECONDS
+    if not unit.is_own:
+        raise CellError(
+            f"{shown(cell)} is not one of {', '.join(_UNITS)}, or the name of a unit of your own"
+        )
+    return unit
 
 
 def _parse_direction(cell: str) -> DirectionOrAny:
@@ -180,25 +196,25 @@ def _choice(choices: Mapping[str, Choice], cell: str, default: str) -> Choice:
     return choices[name]
 
 
-def _no_fee(cell: str) -> str:
+def _no_fee(cell: str, what: str) -> str:
     if parse_fee(cell):
-        raise CellError("a message has no connect fee; leave it empty", "connect_fee")
+        raise CellError(f"{what} has no connect fee; leave it empty", "connect_fee")
     return cell
 
 
-def _no_tiers(cell: str) -> None:
+def _no_tiers(cell: str, what: str) -> None:
     if cell.strip():
-        raise CellError("a message has no seconds; leave it empty", "tiers")
+        raise CellError(f"{what} has no seconds; leave it empty", "tiers")
 
 
-def _no_cap(cell: str) -> None:
+def _no_cap(cell: str, what: str) -> None:
     if cell.strip():
-        raise CellError("a message has no cost cap; leave it empty", "cap")
+        raise CellError(f"{what} has no cost cap; leave it empty", "cap")
 
 
-def _parse_no_increment(cell: str) -> int:
+def _parse_no_increment(cell: str, what: str) -> int:
     if cell.strip():
-        raise CellError("a message has no seconds; leave it empty")
+        raise CellError(f"{what} has no seconds; leave it empty")
     return 1
 
 
@@ -230,12 +246,21 @@ _VOICE_CHECKS: tuple[_Check, ...] = (
     _parse_treatment,
     parse_window_cell,
 )
-_MESSAGE_CHECKS: tuple[_Check, ...] = (
-    *_VOICE_CHECKS[:5],
-    _no_fee,
-    _parse_no_increment,
-    _parse_no_increment,
-    _no_tiers,
-    _no_cap,
-    *_VOICE_CHECKS[10:],
-)
+
+
+def _piece(unit: Unit) -> str:
+    """One of what a row prices by the piece."""
+    return "a unit of your own" if unit.is_own else "a message"
+
+
+def _piece_checks(what: str) -> tuple[_Check, ...]:
+    no_increment = partial(_parse_no_increment, what=what)
+    return (
+        *_VOICE_CHECKS[:5],
+        partial(_no_fee, what=what),
+        no_increment,
+        no_increment,
+        partial(_no_tiers, what=what),
+        partial(_no_cap, what=what),
+        *_VOICE_CHECKS[10:],
+    )

@@ -14,13 +14,13 @@ from billing.domain.errors import (
     DestinationNotRatedError,
 )
 from billing.domain.rates import (
-    KEYS,
     DirectionOrAny,
     PrefixIndex,
     RateTable,
     TableKey,
     Terms,
     prefix_of,
+    table_order,
 )
 from billing.domain.rating import RateDeck, rate_usage
 from billing.domain.units import Direction, Unit
@@ -102,7 +102,7 @@ def diff_decks(before: RateTable, after: RateTable, limit: int = MAX_EXAMPLES) -
 
 def _changes(before: RateTable, after: RateTable) -> Iterator[PriceChange]:
     old, new = cache(before.terms), cache(after.terms)
-    for key in KEYS:
+    for key in sorted({*before.indexes(), *after.indexes()}, key=table_order):
         one, other = (
             table.indexes().get(key, PrefixIndex(array("Q"), array("I")))
             for table in (before, after)

@@ -127,7 +127,8 @@ class _StoredRows:
         cells = next(csv.reader((text,)))
         cells += [""] * (len(ALL_COLUMNS) - len(_KEY_COLUMNS) - len(cells))
         *terms, window = cells
-        # Seconds are always spelled out for voice, and messages have none.
+        # Seconds are always spelled out for voice; messages and other pieces have none, and are
+        # read alike.
         unit = Unit.VOICE_SECONDS if terms[_FIRST_INCREMENT] else Unit.MESSAGES
         return parse_terms(unit, *terms), parse_window_cell(window)
 

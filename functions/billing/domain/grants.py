@@ -111,7 +111,7 @@ class Grant:
             usage: None is usage to nowhere in particular, which no scope covers.
         """
         return (
-            self.unit is unit
+            self.unit == unit
             and (self.unlimited or self.remaining > 0)
             and self.granted_at <= at
             and (self.expires_at is None or at < self.expires_at)

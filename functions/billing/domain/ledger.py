@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from billing.domain.account import Account, AccountRef, LedgerHead
 from billing.domain.canonical import Json, digest
+from billing.domain.units import Metered
 from billing.domain.usage import CallKey
 
 WALLET = "wallet"
@@ -33,6 +34,7 @@ class UsageSubtotals:
     Args:
         revisions: Which revision of each call is reversed, or charged anew; empty where they are
             posted for the first time.
+        metered: Units other than seconds and messages.
     """
 
     calls: tuple[CallKey, ...] = ()
@@ -41,6 +43,7 @@ class UsageSubtotals:
     messages: int = 0
     granted_messages: int = 0
     revisions: tuple[int, ...] = ()
+    metered: Metered = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,8 @@ def entry_hash(entry: LedgerEntry) -> str:
     calls: list[Json] = [str(key) for key in entry.usage.calls]
     # Only where there are any: what was posted before calls could be corrected has its hash.
     revisions: list[Json] = [list(entry.usage.revisions)] if entry.usage.revisions else []
+    # The same for units of the operator's own. Lists of lists cannot be taken for revisions.
+    metered: list[Json] = [list(map(list, entry.usage.metered))] if entry.usage.metered else []
     return digest(
         [
             entry.sequence,
@@ -150,6 +155,7 @@ def entry_hash(entry: LedgerEntry) -> str:
             entry.usage.messages,
             entry.usage.granted_messages,
             *revisions,
+            *metered,
         ]
     )
 

@@ -160,6 +160,7 @@ def subtotals(calls: Sequence[Call]) -> UsageSubtotals:
         granted_voice_seconds=totals.granted_voice_seconds,
         messages=totals.messages,
         granted_messages=totals.granted_messages,
+        metered=totals.metered,
     )
 
 

@@ -17,7 +17,7 @@ class Rounding(StrEnum):
 
 
 def billed_quantity(rate: Rate, unit: Unit, quantity: int) -> int:
-    """Seconds after increments, or messages as they are. Grants burn this quantity.
+    """Seconds after increments, or pieces as they are. Grants burn this quantity.
 
     An answered call is billed its whole first increment at once; the time after that is rounded up
     to whole next increments. An unanswered call is billed nothing, and neither is a free
@@ -33,7 +33,7 @@ def billed_quantity(rate: Rate, unit: Unit, quantity: int) -> int:
         raise InvalidUsageError(f"quantity={quantity} {unit.value}")
     if quantity == 0 or rate.treatment is Treatment.FREE:
         return 0
-    if unit is Unit.MESSAGES:
+    if not unit.is_timed:
         return quantity
     first, step = rate.first_increment_seconds, rate.next_increment_seconds
     return first + step * ceil_div(max(0, quantity - first), step)
@@ -71,11 +71,11 @@ def wallet_micros(
 
 
 def sixtieths(rate: Rate, unit: Unit, start: int, end: int) -> int:
-    """The exact price of billed seconds, or messages, from ``start`` up to ``end``.
+    """The exact price of billed seconds, or pieces, from ``start`` up to ``end``.
 
     In sixtieths of a micro, where a price per minute times seconds is an integer.
     """
-    if unit is Unit.MESSAGES:
+    if not unit.is_timed:
         return 60 * rate.rate_micros * (end - start)
     total = rate.rate_micros * (end - start)
     before = rate.rate_micros

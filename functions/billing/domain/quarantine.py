@@ -16,7 +16,7 @@ from billing.domain.account import AccountRef
 from billing.domain.canonical import Json, digest
 from billing.domain.checked_fields import CheckedFields, Fault
 from billing.domain.errors import InvalidInputError, InvalidUsageError, ItemClosedError
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction
 from billing.domain.usage import Call, CallKey, CallStatus, UsageEvent
 
 POSTING_REASONS = (
@@ -355,10 +355,10 @@ def _checked(fields: Mapping[str, Json], connection_id: str) -> UsageEvent:
     faults: list[Fault] = []
     checked = CheckedFields(fields, "", faults)
     key = CallKey(*(checked.id(name) for name in IDENTITY))
-    unit, direction = checked.choice("unit", Unit), checked.choice("direction", Direction)
+    unit, direction = checked.unit("unit"), checked.choice("direction", Direction)
     # A provider may not know who called, and says so with an empty text.
     from_number = checked.text("from") if fields.get("from") else ""
-    to_number = checked.text("to")
+    to_number = checked.text("to") if fields.get("to") or not unit.is_own else ""
     status, quantity = checked.choice("status", CallStatus), checked.count("quantity")
     answered_at, ended_at = checked.optional_instant("answered_at"), checked.instant("ended_at")
     checked.finished()

@@ -18,6 +18,7 @@ class LineKind(StrEnum):
     NEXT_INCREMENTS = "next_increments"
     TIER = "tier"
     MESSAGES = "messages"
+    METERED = "metered"
     GRANTED = "granted"
     ROUNDING = "rounding"
     COST_CAP = "cost_cap"
@@ -107,8 +108,10 @@ def _exact_lines(rated: Rated) -> Iterator[tuple[LineKind, str, int, int]]:
         return
     if rate.connect_fee_micros:
         yield LineKind.CONNECT_FEE, "Connect fee", 1, 60 * rate.connect_fee_micros
-    if unit is Unit.MESSAGES:
+    if unit == Unit.MESSAGES:
         yield LineKind.MESSAGES, "Messages", billed, sixtieths(rate, unit, 0, billed)
+    elif not unit.is_timed:
+        yield LineKind.METERED, unit.value, billed, sixtieths(rate, unit, 0, billed)
     elif rate.tiers:
         yield from _tier_lines(rate, billed)
     else:

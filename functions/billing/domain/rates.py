@@ -61,7 +61,8 @@ class Rate:
         prefix: Digits without the plus sign, or ``short:`` and digits; empty matches every number
             but short codes.
         destination: Its name for people.
-        rate_micros: Per minute of voice, or per message; up to the first tier.
+        rate_micros: Per minute of voice, up to the first tier; per message; per piece of another
+            unit.
         connect_fee_micros: Once per answered call; 0 for messages.
         first_increment_seconds: The least an answered call is billed; no meaning for messages.
         next_increment_seconds: What the time after that is rounded up to.
@@ -90,7 +91,13 @@ class Rate:
 DirectionOrAny = Direction | None  # None is the deck's "any".
 Prices = Mapping[str, Terms]
 TableKey = tuple[Unit, DirectionOrAny]
-KEYS: tuple[TableKey, ...] = tuple((unit, way) for unit in Unit for way in (*Direction, None))
+
+
+def table_order(key: TableKey) -> tuple[bool, bool, str, int]:
+    """Calls, messages, then other units by name; each inbound, outbound, any."""
+    unit, way = key
+    ways = (*Direction, None)
+    return not unit.is_timed, unit.is_own, unit.value, ways.index(way)
 
 
 class Rows(Protocol):
@@ -161,7 +168,9 @@ class RateTable:
 
     def _fill(self, indexes: Mapping[TableKey, PrefixIndex], rows: Rows, time_zone: str) -> None:
         self.time_zone = time_zone
-        self._indexes = {key: indexes[key] for key in KEYS if key in indexes and indexes[key].keys}
+        self._indexes = {
+            key: indexes[key] for key in sorted(indexes, key=table_order) if indexes[key].keys
+        }
         self._rows = rows
         self._rates = _rates_reader(rows)
         self._paths = {
@@ -170,7 +179,7 @@ class RateTable:
                 for way in (direction, None)  # The named direction beats "any" at equal length.
                 if (index := self._indexes.get((unit, way)))
             )
-            for unit in Unit
+            for unit in {unit for unit, _ in self._indexes}
             for direction in Direction
         }
 
@@ -187,7 +196,7 @@ class RateTable:
         """
         padded, length = _digits(dialled(e164))
         key, row = -1, -1
-        for index in self._paths[unit, direction]:
+        for index in self._paths.get((unit, direction), ()):
             place = index.longest(padded, length)
             if place >= 0 and (key < 0 or index.keys[place] & 15 > key & 15):
                 key, row = index.keys[place], index.rows[place]

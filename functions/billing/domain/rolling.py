@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from billing.domain.account import Account, PeriodTotals
-from billing.domain.canonical import digest
+from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
 from billing.domain.grants import refill
 from billing.domain.money import Money
@@ -23,6 +23,7 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.units import Metered
 
 
 def is_due(account: Account, now: datetime) -> bool:
@@ -105,8 +106,14 @@ def roll(account: Account, now: datetime) -> Change:
                     "period_end": account.period.end_at.isoformat(),
                     "voice_seconds": account.totals.voice_seconds,
                     "messages": account.totals.messages,
+                    **_metered(account.totals.metered),
                     "spent": {"amount": spent.amount, "currency": spent.currency},
                 },
             ),
         ),
     )
+
+
+def _metered(metered: Metered) -> dict[str, Json]:
+    """Only where there is any: accounts that use no other unit are told what they ever were."""
+    return {"metered": {unit.value: quantity for unit, quantity, _ in metered}} if metered else {}

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from billing.domain.ledger import EntryKind, LedgerEntry
 from billing.domain.periods import local_day, start_of_day
-from billing.domain.units import Direction, Unit
+from billing.domain.units import Direction, Metered, metered_plus
 from billing.domain.usage import Call
 
 UNKNOWN_COUNTRY = "ZZ"
@@ -29,6 +29,7 @@ class Figures:
 
     Args:
         calls: Answered or not.
+        metered: Units other than seconds and messages.
     """
 
     calls: int = 0
@@ -37,17 +38,24 @@ class Figures:
     messages: int = 0
     granted_messages: int = 0
     wallet_micros: int = 0
+    metered: Metered = ()
 
     def plus(self, other: "Figures") -> "Figures":
-        return Figures(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        sums = [getattr(self, name) + getattr(other, name) for name in _NUMBERS]
+        return replace(Figures(*sums), metered=metered_plus(self.metered, *other.metered))
 
     def negated(self) -> "Figures":
-        return Figures(*(-getattr(self, field.name) for field in fields(self)))
+        metered = tuple((unit, -quantity, -granted) for unit, quantity, granted in self.metered)
+        return replace(Figures(*(-getattr(self, name) for name in _NUMBERS)), metered=metered)
 
     @staticmethod
     def of(call: Call) -> "Figures":
         granted = sum(quantity for _, quantity in call.granted)
-        if call.event.unit is Unit.VOICE_SECONDS:
+        unit = call.event.unit
+        if unit.is_own:
+            metered = metered_plus((), (unit, call.billed_quantity, granted))
+            return Figures(wallet_micros=call.wallet_micros, metered=metered)
+        if unit.is_timed:
             return Figures(1, call.billed_quantity, granted, 0, 0, call.wallet_micros)
         return Figures(0, 0, 0, call.billed_quantity, granted, call.wallet_micros)
 
@@ -57,6 +65,9 @@ class Figures:
         for part in parts:
             total = total.plus(part)
         return total
+
+
+_NUMBERS = tuple(field.name for field in fields(Figures) if field.name != "metered")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -109,8 +109,8 @@ def overview(account: Account, plan_name: str, now: datetime) -> Overview:
         grants=lots,
         quotas=tuple(
             _sum(unit, of_unit)
-            for unit in Unit
-            if (of_unit := [lot for lot in lots if lot.unit is unit])
+            for unit in [*Unit, *sorted({lot.unit for lot in lots if lot.unit.is_own})]
+            if (of_unit := [lot for lot in lots if lot.unit == unit])
         ),
         average_daily_spend_micros=spend_micros,
         runway_days=max(0, account.wallet_micros) // spend_micros if spend_micros else None,

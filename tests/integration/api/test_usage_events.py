@@ -339,7 +339,7 @@ def test_what_is_taken_is_as_described(world: World, event: dict[str, Any]) -> N
         an_event(1, billable_seconds="61"),
         an_event(1, surprise=1),
         of_type("message.sent", CALL_EVENT["data"]),
-        of_type("usage.metered", METERED | {"unit": "parsecs"}),
+        of_type("usage.metered", METERED | {"unit": "message"}),
     ],
 )
 def test_what_is_described_as_wrong_is_refused(world: World, event: dict[str, Any]) -> None:

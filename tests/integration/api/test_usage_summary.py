@@ -236,7 +236,7 @@ def test_a_cursor_belongs_to_its_filter(used: World) -> None:
         {"country": "GBR"},
         {"status": "answered"},
         {"connection": "a#b"},
-        {"unit": "minutes"},
+        {"unit": "Minutes"},
         {"direction": ""},
     ],
     ids=str,

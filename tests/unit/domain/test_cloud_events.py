@@ -261,7 +261,7 @@ def test_each_wrong_field_of_a_call_is_named(changes: dict[str, Any], pointer: s
         ("message.received", {"occurred_at": ()}, "occurred_at"),
         ("message.received", {"segment": 3}, "segment"),
         ("usage.metered", {"usage_id": ""}, "usage_id"),
-        ("usage.metered", {"unit": "bytes"}, "unit"),
+        ("usage.metered", {"unit": "Bytes"}, "unit"),
         ("usage.metered", {"quantity": -1}, "quantity"),
         ("usage.metered", {"quantity": ()}, "quantity"),
         ("usage.metered", {"direction": None}, "direction"),

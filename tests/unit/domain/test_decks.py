@@ -105,7 +105,7 @@ HEADER = ",".join(COLUMNS)
 @pytest.mark.parametrize(
     ("row", "column", "detail"),
     [
-        ("data,,44,UK,1,,,", "unit", "'data' is not one of voice, message"),
+        ("my-data,,44,UK,1,,,", "unit", "'my-data' is not one of voice, message"),
         (",both,44,UK,1,,,", "direction", "'both' is not one of outbound, inbound, any"),
         (",,44x,UK,1,,,", "prefix", "'44x' is not a prefix; write digits, or *"),
         (",,+,UK,1,,,", "prefix", "'+' is not a prefix"),

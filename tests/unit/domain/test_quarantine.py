@@ -111,7 +111,7 @@ def test_whose_it_is_can_be_changed(account: Any) -> None:
         ({"quantity": -1}, ["/quantity"]),
         ({"quantity": 10**8}, ["/quantity"]),
         ({"quantity": True}, ["/quantity"]),
-        ({"direction": "sideways", "unit": "pigeons"}, ["/unit", "/direction"]),
+        ({"direction": "sideways", "unit": "Pigeons"}, ["/unit", "/direction"]),
         ({"to": ""}, ["/to"]),
         ({"to": "x" * 257}, ["/to"]),
         ({"from": "\n"}, ["/from"]),

@@ -250,6 +250,14 @@ def test_the_turn_is_told_with_what_was_used_and_spent() -> None:
     }
 
 
+def test_the_turn_is_told_with_units_of_the_operators_own() -> None:
+    account = used_account()
+    totals = account.totals.plus(Unit("recordings"), 5, 2, 0)
+    account = replace(account, totals=totals)
+    (event,) = rolling.roll(account, account.period.end_at).events
+    assert event.data["metered"] == {"recordings": 5}
+
+
 # Calendars
 
 

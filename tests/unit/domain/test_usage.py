@@ -102,7 +102,7 @@ def test_what_can_be_true_is_taken(altered: dict[str, object]) -> None:
         pytest.param({"quantity": True}, id="a quantity that is a yes"),
         pytest.param({"quantity": None}, id="no quantity"),
         pytest.param({"quantity": -1}, id="a negative quantity"),
-        pytest.param({"unit": "miles"}, id="a unit that is none"),
+        pytest.param({"unit": "Miles"}, id="a unit that is none"),
         pytest.param({"direction": "sideways"}, id="a direction that is none"),
         pytest.param({"status": "ringing"}, id="a status that is no end"),
     ],

@@ -127,6 +127,10 @@ def account_item(account: Account) -> AccountItem:
     for told in ("ref", "version", "wallet_micros", "currency"):
         del stored[told]
     stored["daily_spend"] = _packed_days(account.daily_spend)
+    stored["totals"] = totals = to_json(account.totals)
+    if not account.totals.metered:
+        # Nearly every account: it pays for no field that says nothing.
+        del totals["metered"]
     return AccountItem(
         *keys.account_state(account.ref),
         version=account.version,
@@ -153,6 +157,8 @@ def entry_item(ref: AccountRef, entry: LedgerEntry) -> EntryItem:
     del usage["calls"]
     if not entry.usage.revisions:
         del usage["revisions"]
+    if not entry.usage.metered:
+        del usage["metered"]
     stored["usage"] = usage
     return EntryItem(
         *keys.ledger_entry(ref, entry.posted_at, entry.sequence),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -103,7 +104,7 @@ def _packed(summary: DaySummary) -> Json:
     for bucket, figures in sorted(summary.items()):
         countries = packed.setdefault(bucket.direction.value, {})
         values = list(to_json(figures).values())
-        while values and values[-1] == 0:
+        while values and not values[-1]:
             values.pop()
         countries.setdefault(bucket.country, []).append([bucket.hour, *values])
     return packed
@@ -112,8 +113,13 @@ def _packed(summary: DaySummary) -> Json:
 # Any: JSON as it was stored.
 def _unpacked(packed: Any) -> DaySummary:
     return {
-        Bucket(hour, Direction(direction), country): Figures(*values)
+        Bucket(hour, Direction(direction), country): _figures(values)
         for direction, countries in packed.items()
         for country, rows in countries.items()
         for hour, *values in rows
     }
+
+
+def _figures(values: list[Any]) -> Figures:
+    names = [field.name for field in fields(Figures)]
+    return from_json(Figures, dict(zip(names, values, strict=False)))
