@@ -13,6 +13,7 @@ from local import demo
 
 pytestmark = pytest.mark.cloud
 
+PREFIXES = range(100_000, 350_000)
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
 
 
@@ -56,10 +57,11 @@ def test_reported_usage_is_billed_once_however_often_it_is_sent(stack: Stack) ->
     assert stack.api("acme_admin").get(f"{ACCOUNT}/ledger/verify").body["is_sound"]
 
 
-def test_a_large_deck_comes_in_past_the_request(stack: Stack) -> None:
+def test_a_deck_of_250_000_lines_uploads_activates_and_rates(stack: Stack) -> None:
     operator = stack.api("operator")
     path = f"/v1/rate-decks/large-{uuid4().hex[:8]}"
-    deck = b"prefix,destination,rate\n1,United States,0.60\n"
+    lines = (f"{prefix},Place {prefix % 5000},0.{prefix % 5000:04d}" for prefix in PREFIXES)
+    deck = "\n".join(("prefix,destination,rate", *lines, "")).encode()
     offer = operator.request("POST", f"{path}/uploads", {"bytes": len(deck)}).body
     put = urllib.request.Request(offer["url"], deck, offer["headers"], method=offer["method"])
     with urllib.request.urlopen(put, timeout=30) as answer:
@@ -71,3 +73,11 @@ def test_a_large_deck_comes_in_past_the_request(stack: Stack) -> None:
     assert (activated.status, activated.body["draft"]) == (200, False)
     diff = operator.request("POST", f"{path}/versions/1/diff", {"against": 1})
     assert diff.body["is_empty"]
+    asked = {
+        "to": f"+{PREFIXES[123_456]}7890",
+        "duration_seconds": 60,
+        # It takes effect once every worker can know of it.
+        "answered_at": (datetime.now(UTC) + timedelta(minutes=10)).isoformat(),
+    }
+    quote = operator.request("POST", f"{path}/quote", asked).body
+    assert (quote["prefix"], quote["total"]["amount"]) == ("223456", "0.3456")
