@@ -231,7 +231,10 @@ def test_no_queue_is_left_without_a_reader_or_an_alarm() -> None:
         for event in events_of(name)
         if event["Type"] == "SQS"
     }
-    for name in set(queues) - read:
+    unread = set(queues) - read
+    assert read
+    assert unread
+    for name in unread:
         assert_dead_letters_are_seen(name)
 
 

@@ -142,6 +142,7 @@ def test_nothing_signed_makes_reading_raise(
     event_type: str, changes: dict[str, Any], occurred_at: Any
 ) -> None:
     parsed = parse(event_type, occurred_at, COST | PAYLOAD | changes)
+    assert isinstance(parsed, Parsed)
     json.dumps(parsed.callback if isinstance(parsed, Unreadable) else None).encode()
 
 
