@@ -16,7 +16,6 @@ from billing.domain.deck_cells import (
     key_cells,
     parse_key,
     parse_terms,
-    parse_window_cell,
     prefix_cell,
     terms_cells,
 )
@@ -30,7 +29,7 @@ from billing.domain.rates import (
     prefix_key,
 )
 from billing.domain.units import Unit
-from billing.domain.windows import Window
+from billing.domain.windows import Window, parse_window
 
 SCHEMA = 2
 """Schema 1 has the columns of a plain deck and no settings. What fits it is written in it, so that
@@ -130,7 +129,7 @@ class _StoredRows:
         # Seconds are always spelled out for voice; messages and other pieces have none, and are
         # read alike.
         unit = Unit.VOICE_SECONDS if terms[_FIRST_INCREMENT] else Unit.MESSAGES
-        return parse_terms(unit, *terms), parse_window_cell(window)
+        return parse_terms(unit, *terms), parse_window(window, None) if window else None
 
 
 @dataclass(slots=True)

@@ -66,16 +66,19 @@ def minute_of_week(at: datetime, time_zone: str) -> int:
     return local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
 
 
-def parse_window(text: str) -> Window:
+def parse_window(text: str, longest: int | None = MAX_WINDOW_CHARACTERS) -> Window:
     """Read clauses separated by semicolons, each days, times, or days and then times.
 
     No days are all days, no times the whole day. ``22:00-06:00`` ends on the following day.
 
+    Args:
+        longest: Characters people may write. None: it is one of ours, which says every day apart.
+
     Raises:
         InvalidInputError: Says what cannot be read.
     """
-    if len(text) > MAX_WINDOW_CHARACTERS:
-        raise _refusal(f"longer than {MAX_WINDOW_CHARACTERS} characters; shorten it")
+    if longest is not None and len(text) > longest:
+        raise _refusal(f"longer than {longest} characters; shorten it")
     spans = [span for clause in text.lower().split(";") for span in _clause_spans(clause)]
     return Window(tuple(_normalised(spans)))
 

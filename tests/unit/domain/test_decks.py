@@ -524,3 +524,15 @@ def test_mutations_of_a_good_deck_are_read_or_refused() -> None:
 def test_a_cell_larger_than_csv_takes_is_refused() -> None:
     [(line, _, _)] = problems("prefix,destination,rate\n1," + "x" * 200_000 + ",1\n")
     assert line == 2
+
+
+def test_a_window_that_is_longer_in_our_own_words_is_read_back() -> None:
+    """People name days together; what is stored says every day apart."""
+    written = (
+        "sat thu wed mon sun tue 04:27-04:47; sun sat thu tue fri 22:24-03:01;"
+        " mon sun tue fri 07:59-12:28"
+    )
+    assert len(written) < 200 < len(str(parse_window(written)))
+    rates = parse_deck(f"#time_zone,UTC\n{FULL}\n{BASE}\n{row_of(window=written)}\n")
+    stored = serialise_deck(rates)
+    assert serialise_deck(load_deck(stored)) == stored

@@ -95,7 +95,7 @@ def test_a_window_holds_exactly_the_minutes_it_names(
     }
     window = parse_window(text)
     assert {minute for minute in range(WEEK_MINUTES) if window.holds(minute)} == named
-    assert parse_window(str(window)) == window
+    assert parse_window(str(window), None) == window
 
 
 @pytest.mark.parametrize(
