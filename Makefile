@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cloud prove check bench clean format lock openapi currencies reconcile rebuild-summaries python env-dev env-all
+.PHONY: help run test test-cloud prove check bench simulate clean format lock openapi currencies reconcile rebuild-summaries python env-dev env-all
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -21,6 +21,7 @@ test-cloud: env-all ## Run only the tests that need the local cloud
 
 prove: env-dev ## Run what is too long for every day: more calls, mutations and operations
 	@RATING_MODEL_CALLS=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_rating_model.py
+	@RECHARGE_MODEL_CASES=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_recharge_policy.py
 	@TALKTIME_MUTATIONS=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/telephony
 	@TALKTIME_SIMULATION_SEED="$$(seq -s ' ' 1 25)" $(BIN)/python -m pytest -q -n 2 tests/simulation/test_simulation.py
 
@@ -32,6 +33,9 @@ check: env-dev ## Lint, format, types, template, architecture
 
 bench: env-dev ## Measure what the documentation claims
 	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; PYTHONPATH=functions:. $(BIN)/python $$file || exit 1; done
+
+simulate: env-dev ## Play a year of automatic recharge and compare it with docs/recharge.md [ARGS=--write]
+	@PYTHONPATH=functions:tests $(BIN)/python -m simulation.year $(ARGS)
 
 clean: ## Remove what runs and tests have made, the local cloud's data included
 	@rm -rf .local/data .local/stack.json .local/artifacts .local/tmp .build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,18 +2,16 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from billing.domain.errors import InvalidInputError
 from billing.domain.grants import Grant, RecurringGrant
 from billing.domain.money import Money
-from billing.domain.periods import Period, local_day
+from billing.domain.periods import Period
+from billing.domain.recharging import Recharging
 from billing.domain.units import Metered, Unit, metered_plus
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-SPEND_DAYS = 31
-"""Days of wallet spend an account remembers: 30 whole days and today."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -89,57 +87,6 @@ class PeriodTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class RechargePolicy:
-    """When and how much automatic recharge collects.
-
-    Args:
-        mode: ``off``, ``fixed`` or ``target``.
-        threshold_micros: A balance strictly below it fires.
-        amount_micros: Fixed: what one multiple adds.
-        target_micros: Target: what the balance is brought to.
-        maximum_micros: The most one payment may be; None sets no limit.
-    """
-
-    mode: str = "off"
-    threshold_micros: int = 0
-    amount_micros: int = 0
-    target_micros: int = 0
-    maximum_micros: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRecharge:
-    """A payment on its way: intended, and not yet known to have succeeded or failed.
-
-    Args:
-        ordinal: Its number within the account; names the saga.
-        amount_micros: A whole number of minor units.
-        source_id: Which funding source pays.
-        started_at: When the intent was committed; the gateway keeps the key for a day from here.
-        is_unknown: The gateway was asked and did not answer.
-    """
-
-    ordinal: int
-    amount_micros: int
-    source_id: str
-    started_at: datetime
-    is_unknown: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Recharging:
-    """The recharge policy and how it stands."""
-
-    policy: RechargePolicy = field(default_factory=RechargePolicy)
-    ordinal: int = 0
-    open: OpenRecharge | None = None
-    due_at: datetime | None = None
-    declines: int = 0
-    suspended_at: datetime | None = None
-    default_source_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Account:
     """The account state: everything a decision needs, under one version.
 
@@ -148,6 +95,8 @@ class Account:
         wallet_micros: The settled balance; usage may drive it negative.
         daily_spend: Wallet micros charged for usage, by the local day the usage ended, oldest
             first; days without any are left out.
+        hourly_spend: The same by the hour (whole hours since 1970, UTC) for the last few, where
+            early recharge looks at them.
     """
 
     ref: AccountRef
@@ -165,6 +114,7 @@ class Account:
     grants: tuple[Grant, ...] = ()
     recharging: Recharging = field(default_factory=Recharging)
     daily_spend: tuple[tuple[date, int], ...] = ()
+    hourly_spend: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         Money(self.wallet_micros, self.currency)
@@ -174,43 +124,12 @@ class Account:
         return Money(self.wallet_micros, self.currency)
 
     @property
-    def in_flight_micros(self) -> int:
-        """What is already on its way to the wallet."""
-        return self.recharging.open.amount_micros if self.recharging.open else 0
+    def may_start_calls(self) -> bool:
+        """Whether a new call may begin: not on a debt. Calls that run are never cut."""
+        return self.wallet_micros >= 0
 
     def next_version(self) -> "Account":
         return replace(self, version=self.version + 1)
-
-    def with_spend(self, at: datetime, wallet_micros: int, now: datetime) -> "Account":
-        """Add usage charged to the wallet to its own local day, and forget days gone by.
-
-        Args:
-            at: When the usage ended (aware UTC).
-            wallet_micros: What the wallet paid for it; negative where it is taken back.
-            now: Decides which days are still remembered (aware UTC).
-        """
-        if not wallet_micros:
-            return self
-        oldest = local_day(now, self.time_zone) - timedelta(days=SPEND_DAYS - 1)
-        days = {day: micros for day, micros in self.daily_spend if day >= oldest}
-        day = local_day(at, self.time_zone)
-        if day >= oldest:
-            days[day] = days.get(day, 0) + wallet_micros
-        spent = {day: micros for day, micros in days.items() if micros}
-        return replace(self, daily_spend=tuple(sorted(spent.items())))
-
-
-def average_daily_spend_micros(account: Account, now: datetime) -> int:
-    """Wallet spend per day over the 30 whole local days before today, rounded down.
-
-    Days without use count as zero. An account younger than that averages over the days it has
-    existed, one at the least.
-    """
-    today = local_day(now, account.time_zone)
-    first = today - timedelta(days=SPEND_DAYS - 1)
-    spent = sum(micros for day, micros in account.daily_spend if first <= day < today)
-    age_days = (today - local_day(account.created_at, account.time_zone)).days
-    return spent // max(1, min(SPEND_DAYS - 1, age_days))
 
 
 def require_id(value: str, field_name: str) -> str:

@@ -31,6 +31,7 @@ from billing.domain.posting import (
 from billing.domain.rating import rate_remaining
 from billing.domain.recharge import level
 from billing.domain.records import Operation, Record
+from billing.domain.spend import with_spend
 from billing.domain.units import Unit
 from billing.domain.usage import (
     EARLIEST_AT,
@@ -145,7 +146,10 @@ def correct_usage(
         records=records,
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
-        events=balance_events(account, timers.account, operation.operation_id, entry.posted_at),
+        events=(
+            *balance_events(account, timers.account, operation.operation_id, entry.posted_at),
+            *timers.events,
+        ),
     )
 
 
@@ -166,7 +170,7 @@ def _given_back(account: Account, call: Call, now: datetime) -> tuple[Account, P
         grants=grants,
         totals=account.totals.minus(event.unit, call.billed_quantity, granted, call.wallet_micros),
     )
-    state = state.with_spend(event.ended_at, -call.wallet_micros, now)
+    state = with_spend(state, event.ended_at, -call.wallet_micros, now)
     return state, tuple(part for part in call.granted if part[0] not in standing)
 
 
@@ -186,7 +190,7 @@ def _charged_anew(
         totals=account.totals.plus(event.unit, call.billed_quantity, granted, call.wallet_micros),
     )
     # Which days are still remembered depends on today, not on the day of the first posting.
-    return state.with_spend(event.ended_at, call.wallet_micros, now), call
+    return with_spend(state, event.ended_at, call.wallet_micros, now), call
 
 
 def _stand_ins(grants: tuple[Grant, ...], stays: Parts, unit: Unit) -> tuple[Grant, ...]:

@@ -96,16 +96,26 @@ class Money:
         return other
 
 
+STEPS = {"BHD": 10, "IQD": 10, "JOD": 10, "KWD": 10, "LYD": 10, "OMR": 10, "TND": 10, "MGA": 100}
+"""Minor units that gateways collect at a time, where that is not one: of three decimals the last is
+always zero, and the ariary has no fractions in use (https://docs.stripe.com/currencies)."""
+
+
+def step_micros(currency: str) -> int:
+    """Micros in the smallest amount a gateway collects: 10,000 for USD, 10,000 for KWD too."""
+    return minor_unit_micros(currency) * STEPS.get(currency, 1)
+
+
 def minor_unit_micros(currency: str) -> int:
-    """Micros in the smallest amount a gateway can collect: 10,000 for USD, 1,000,000 for JPY."""
+    """Micros in the currency's minor unit: 10,000 for USD, 1,000,000 for JPY, 1,000 for KWD."""
     decimals = MINOR_UNITS[currency]
     # Two exotic currencies count finer than micros would; a gateway takes neither.
     return int(10 ** (MICRO_DECIMALS - decimals))
 
 
 def up_to_minor_unit(micros: int, currency: str) -> int:
-    """Round a positive amount up to what a gateway can collect, so that a gap is closed."""
-    step = minor_unit_micros(currency)
+    """Round a positive amount up to what gateways collect, so that a gap is closed."""
+    step = step_micros(currency)
     return ceil_div(micros, step) * step
 
 
@@ -113,12 +123,13 @@ def minor_units(micros: int, currency: str) -> int:
     """The whole number of minor units a gateway is asked for.
 
     Raises:
-        InvalidInputError: The amount is no whole number of them.
+        InvalidInputError: The amount is no whole number of them, or of what gateways collect.
     """
-    whole, rest = divmod(micros, minor_unit_micros(currency))
-    if rest:
+    if micros % step_micros(currency):
+        smallest = Money(step_micros(currency), currency)
         raise InvalidInputError(
-            f"{Money(micros, currency)} is not a whole number of the currency's minor unit",
+            f"{Money(micros, currency)} is not a multiple of {smallest}, the least that can be"
+            " collected",
             field="amount",
         )
-    return whole
+    return micros // minor_unit_micros(currency)  # Exact.

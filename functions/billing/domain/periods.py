@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.domain.errors import InvalidInputError
@@ -80,8 +80,8 @@ def period_after(period: Period, billing_day: int, time_zone: str) -> Period:
     return period_at(period.end_at, billing_day, time_zone)
 
 
-def days_before(day: date, days: int) -> date:
-    return day - timedelta(days=days)
+def last_of_month(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def _turn(year: int, month: int, billing_day: int) -> date:

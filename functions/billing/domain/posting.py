@@ -14,7 +14,9 @@ from billing.domain.money import Money
 from billing.domain.periods import period_at
 from billing.domain.rating import Rated, RateDeck, rate_remaining, rate_usage
 from billing.domain.recharge import level
+from billing.domain.recharge_balance import threshold_micros
 from billing.domain.records import Event, EventType
+from billing.domain.spend import with_spend
 from billing.domain.usage import Call, UsageEvent
 
 MAX_CALLS = 25
@@ -93,7 +95,10 @@ def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> 
         ),
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
-        events=balance_events(account, timers.account, cause, entry.posted_at),
+        events=(
+            *balance_events(account, timers.account, cause, entry.posted_at),
+            *timers.events,
+        ),
     )
 
 
@@ -133,7 +138,7 @@ def charge(account: Account, item: RatedUsage, now: datetime) -> tuple[Account, 
         grants=burned.grants,
         totals=account.totals.plus(event.unit, billed, burned.granted, wallet_micros),
     )
-    return state.with_spend(event.ended_at, wallet_micros, now), call
+    return with_spend(state, event.ended_at, wallet_micros, now), call
 
 
 def _burned_at(account: Account, event: UsageEvent, now: datetime) -> datetime:
@@ -165,11 +170,10 @@ def subtotals(calls: Sequence[Call]) -> UsageSubtotals:
 
 
 def balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
-    """Told once per crossing: the mark of the recharge timer, and the sign of the wallet."""
+    """Told once per crossing: of the recharge threshold, and of nothing left."""
     crossed: list[EventType] = []
-    threshold = after.recharging.policy.threshold_micros
-    is_watched = after.recharging.policy.mode != "off"
-    if is_watched and after.wallet_micros < threshold <= before.wallet_micros:
+    threshold = threshold_micros(after, at)
+    if threshold is not None and after.wallet_micros < threshold <= before.wallet_micros:
         crossed.append(EventType.BALANCE_LOW)
     if after.wallet_micros <= 0 < before.wallet_micros:
         crossed.append(EventType.BALANCE_EXHAUSTED)

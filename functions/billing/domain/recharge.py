@@ -1,188 +1,177 @@
-"""Automatic recharge: when it fires, what it collects, and the steps of collecting.
+"""Automatic recharge: when it is due, why, and what is told of it.
 
-Collecting is a saga of three Changes' worth of steps: intend, ask the gateway, settle. Each is
-decided here from the account state, so that any of them can be repeated by whoever comes next.
+The trigger is a level, not an edge: whatever changes an account sets or clears the recharge timer
+to agree with the state it leaves behind.
+
+Source of the rules: docs/recharge.md.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from billing.domain.account import Account, OpenRecharge, RechargePolicy
-from billing.domain.errors import InvalidInputError
-from billing.domain.money import Money, ceil_div, minor_unit_micros, up_to_minor_unit
-from billing.domain.records import Timer, TimerKind
+from billing.domain.account import Account
+from billing.domain.canonical import Json
+from billing.domain.money import Money
+from billing.domain.periods import last_of_month, local_day, start_of_day
+from billing.domain.recharge_amount import Limit, amount_to_collect
+from billing.domain.recharge_balance import is_below_threshold, is_below_tomorrow, is_early
+from billing.domain.recharge_calendar import next_calendar_day
+from billing.domain.recharging import DueReason, RechargeMode, RechargePolicy, RechargeReason
+from billing.domain.records import Event, EventType, Timer, TimerKind
 
-CYCLE = timedelta(hours=4)
-"""How often the sweep looks for recharges that are due."""
-
-DECLINES_BEFORE_SUSPENSION = 3
-"""Definite declines in a row after which automatic recharge waits for a person."""
-
-KEY_KEPT = timedelta(hours=23)
-"""How long the same idempotency key is safe to repeat: gateways keep it for 24 hours."""
-
-MODES = ("off", "fixed", "target")
+WAITING = (DueReason.TOMORROW, DueReason.MONTHLY_CAP, DueReason.NO_HISTORY)
+"""Reasons for a timer that only looks again."""
 
 
-def validate_policy(policy: RechargePolicy, currency: str) -> RechargePolicy:
-    """Check a policy a person has set.
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When to look again, and why. ``at`` may be past: then the next cycle collects."""
 
-    Raises:
-        InvalidInputError: Names the field: an unknown mode; a negative threshold; a fixed amount,
-            target or maximum that is no positive whole number of minor units; a target that is
-            not above the threshold; a maximum below the fixed amount.
+    at: datetime
+    reason: DueReason
+
+    def is_collectable(self, now: datetime) -> bool:
+        """Whether there is something to collect, rather than something to wait for."""
+        return self.at <= now and self.reason not in WAITING
+
+
+def due(account: Account, now: datetime) -> Due | None:
+    """When automatic recharge has something to do, if nothing else happens; None: nothing.
+
+    In order of precedence: off, suspended or without a source, nothing; a wallet about to empty, at
+    once; a balance below the threshold, the next cycle; a calendar's day; the next midnight, where
+    that alone would bring it below. A failure moves any of them to its retry, and a monthly cap
+    that leaves no room to the next month.
+
+    Args:
+        now: Aware UTC.
     """
-    if policy.mode not in MODES:
-        raise InvalidInputError(f"mode is one of {', '.join(MODES)}", field="mode")
-    if policy.mode == "off":
-        return policy
-    if policy.threshold_micros < 0:
-        raise InvalidInputError("the threshold is not negative", field="threshold")
-    collected = (
-        {"amount": policy.amount_micros}
-        if policy.mode == "fixed"
-        else {"target": policy.target_micros}
-    )
-    if policy.maximum_micros is not None:
-        collected["maximum"] = policy.maximum_micros
-    for name, micros in collected.items():
-        if micros <= 0 or micros % minor_unit_micros(currency):
-            raise InvalidInputError(
-                f"{name} is a positive whole number of the currency's minor unit", field=name
-            )
-    # What the wallet can reach must be money, before a gateway has any of it.
-    Money(policy.threshold_micros + max(collected.values()), currency)
-    if policy.mode == "target" and policy.target_micros <= policy.threshold_micros:
-        raise InvalidInputError("the target is above the threshold", field="target")
-    if policy.mode == "fixed" and (policy.maximum_micros or policy.amount_micros) < (
-        policy.amount_micros
-    ):
-        raise InvalidInputError("the maximum is at least the amount", field="maximum")
-    return policy
-
-
-def is_below_threshold(account: Account) -> bool:
-    """Whether the balance, with what is on its way, is strictly below the threshold."""
-    covered = account.wallet_micros + account.in_flight_micros
-    return covered < account.recharging.policy.threshold_micros
-
-
-def is_wanted(account: Account) -> bool:
-    """Whether automatic recharge has something to do: fires, is not off, and is not suspended."""
     recharging = account.recharging
-    return (
-        recharging.policy.mode != "off"
-        and recharging.suspended_at is None
-        and recharging.default_source_id is not None
-        and is_below_threshold(account)
+    mode = recharging.policy.mode
+    is_stopped = recharging.suspended_at is not None or recharging.default_source_id is None
+    if mode is RechargeMode.OFF or is_stopped:
+        return None
+    wanted = _put_off(_wanted(account, now), mode, recharging.retry_at)
+    if wanted is None or not wanted.is_collectable(now):
+        return wanted
+    return _if_anything(account, wanted, now)
+
+
+def _put_off(wanted: Due | None, mode: RechargeMode, retry_at: datetime | None) -> Due | None:
+    """After a failure nothing is tried before its retry; what a calendar's day missed, then."""
+    if retry_at is None:
+        return wanted
+    is_missed = mode is RechargeMode.CALENDAR and (
+        wanted is None or wanted.reason is DueReason.CALENDAR
     )
+    is_too_soon = wanted is not None and wanted.at < retry_at
+    return Due(retry_at, DueReason.RETRY) if is_missed or is_too_soon else wanted
 
 
-def amount_to_collect_micros(account: Account) -> int:
-    """What one automatic payment would be now; 0 when nothing is to be collected.
+def _wanted(account: Account, now: datetime) -> Due | None:
+    if is_early(account, now) and amount_to_collect(account, now).limited_by is not Limit.TARGET:
+        return Due(now, DueReason.EARLY)
+    if is_below_threshold(account, now):
+        return Due(now, DueReason.LOW)
+    today = local_day(now, account.time_zone)
+    if account.recharging.policy.mode is RechargeMode.CALENDAR:
+        day = next_calendar_day(account.recharging.policy, _calendar_after(account, now))
+        return Due(start_of_day(day, account.time_zone), DueReason.CALENDAR)
+    if is_below_tomorrow(account, now):
+        tomorrow = start_of_day(today + timedelta(days=1), account.time_zone)
+        return Due(tomorrow, DueReason.TOMORROW)
+    return None
 
-    Target pays what is missing to the target. Fixed pays the smallest whole multiple of its amount
-    that brings the balance, with what is on its way, to the threshold. Both stay within the
-    maximum: a fixed payment by fewer multiples, a target payment by stopping there.
 
-    Returns:
-        Micros, a whole number of the currency's minor units (a target's gap is rounded up).
-    """
-    policy = account.recharging.policy
-    if not is_wanted(account):
-        return 0
-    covered = account.wallet_micros + account.in_flight_micros
-    if policy.mode == "target":
-        gap = up_to_minor_unit(policy.target_micros - covered, account.currency)
-        return gap if policy.maximum_micros is None else min(gap, policy.maximum_micros)
-    multiples = ceil_div(policy.threshold_micros - covered, policy.amount_micros)
-    if policy.maximum_micros is not None:
-        # Rounded down: the last multiple that still fits.
-        multiples = min(multiples, policy.maximum_micros // policy.amount_micros)
-    return multiples * policy.amount_micros
+def _if_anything(account: Account, wanted: Due, now: datetime) -> Due | None:
+    """Where a limit leaves nothing to collect: when that may change, and why."""
+    amount = amount_to_collect(account, now)
+    if amount.micros:
+        return wanted
+    if amount.limited_by is Limit.TARGET:
+        # The balance is there already; the next call brings it below.
+        return None
+    today = local_day(now, account.time_zone)
+    if amount.limited_by is Limit.MONTHLY_CAP:
+        next_month = last_of_month(today) + timedelta(days=1)
+        return Due(start_of_day(next_month, account.time_zone), DueReason.MONTHLY_CAP)
+    tomorrow = today + timedelta(days=1)
+    return Due(start_of_day(tomorrow, account.time_zone), DueReason.NO_HISTORY)
+
+
+def _calendar_after(account: Account, now: datetime) -> date:
+    return account.recharging.calendar_after or local_day(now, account.time_zone)
+
+
+def reason_of(policy: RechargePolicy, wanted: DueReason) -> RechargeReason:
+    """What a payment is called that is collected for it."""
+    if wanted is DueReason.EARLY:
+        return RechargeReason.EARLY
+    is_calendar = policy.mode is RechargeMode.CALENDAR
+    return RechargeReason.CALENDAR if is_calendar else RechargeReason.AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
 class TimerChange:
-    """What a level trigger asks for: the account with its mark, and the timer to set or clear."""
+    """What a level trigger asks for: the account with its mark, the timer, and who is told."""
 
     account: Account
     timers_set: tuple[Timer, ...] = ()
     timers_cleared: tuple[TimerKind, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 def level(account: Account, now: datetime) -> TimerChange:
     """Set or clear the recharge timer to agree with the state: a level, not an edge.
 
-    A timer stands while automatic recharge is wanted or a payment is open; it costs a write only
-    when that changes, which the account's own mark tells.
+    It costs a write only when that changes, which the account's own mark tells: a timer that is due
+    already stays as it is, unless it has become urgent.
 
     Args:
-        account: As the Change would leave it.
-        now: Aware UTC; a timer newly set is due at once, for the next sweep.
+        account: As the Change would leave it, before its version rises.
+        now: Aware UTC.
     """
     recharging = account.recharging
-    needed = is_wanted(account) or recharging.open is not None
-    if needed and recharging.due_at is None:
-        marked = replace(account, recharging=replace(recharging, due_at=now))
-        return TimerChange(marked, timers_set=(Timer(TimerKind.RECHARGE, account.ref, now),))
-    if not needed and recharging.due_at is not None:
-        marked = replace(account, recharging=replace(recharging, due_at=None))
-        return TimerChange(marked, timers_cleared=(TimerKind.RECHARGE,))
-    return TimerChange(account)
-
-
-def open_recharge(
-    account: Account,
-    *,
-    amount_micros: int,
-    source_id: str,
-    now: datetime,
-) -> Account:
-    """Intend a payment, under the next ordinal. One at a time: none may be open."""
-    recharging = account.recharging
-    assert recharging.open is None, "one open recharge at a time"
-    opened = OpenRecharge(
-        ordinal=recharging.ordinal + 1,
-        amount_micros=amount_micros,
-        source_id=source_id,
-        started_at=now,
-    )
-    return replace(account, recharging=replace(recharging, ordinal=opened.ordinal, open=opened))
-
-
-def mark_unknown(account: Account) -> Account:
-    """The gateway did not answer: the payment may or may not have happened."""
-    recharging = account.recharging
-    assert recharging.open is not None
-    return replace(
-        account,
-        recharging=replace(recharging, open=replace(recharging.open, is_unknown=True)),
+    wanted = due(account, now)
+    if wanted is None:
+        if recharging.due_at is None:
+            return TimerChange(account)
+        cleared = replace(recharging, due_at=None, due_reason=None)
+        return TimerChange(
+            replace(account, recharging=cleared), timers_cleared=(TimerKind.RECHARGE,)
+        )
+    if _stands(recharging.due_at, recharging.due_reason, wanted, now):
+        return TimerChange(account)
+    marked = replace(recharging, due_at=wanted.at, due_reason=wanted.reason)
+    return TimerChange(
+        replace(account, recharging=marked),
+        timers_set=(Timer(TimerKind.RECHARGE, account.ref, wanted.at),),
+        events=() if wanted.reason is recharging.due_reason else _told(account, wanted, now),
     )
 
 
-def close_succeeded(account: Account) -> Account:
-    """The money has come: nothing is open, and declines are forgotten."""
-    recharging = replace(account.recharging, open=None, declines=0, suspended_at=None)
-    return replace(account, recharging=recharging)
+def _stands(due_at: datetime | None, reason: DueReason | None, wanted: Due, now: datetime) -> bool:
+    if wanted.at > now:
+        return (due_at, reason) == (wanted.at, wanted.reason)
+    is_due_already = due_at is not None and due_at <= now and reason not in WAITING
+    is_as_urgent = (wanted.reason is DueReason.EARLY) == (reason is DueReason.EARLY)
+    return is_due_already and reason is not None and is_as_urgent
 
 
-def close_failed(account: Account, now: datetime, *, is_counted: bool) -> Account:
-    """A definite decline. After the last counted in a row, automatic recharge waits for a person.
-
-    Args:
-        now: Aware UTC; when it is suspended, if it is.
-        is_counted: Whether automatic recharge itself was declined.
-    """
-    recharging = account.recharging
-    declines = recharging.declines + is_counted
-    suspended = now if declines >= DECLINES_BEFORE_SUSPENSION else recharging.suspended_at
-    return replace(
-        account,
-        recharging=replace(recharging, open=None, declines=declines, suspended_at=suspended),
-    )
-
-
-def idempotency_key(account: Account, ordinal: int) -> str:
-    """The gateway's key for one payment: derived from the saga, the same however often asked."""
-    return f"recharge/{account.ref.tenant_id}/{account.ref.account_id}/{ordinal}"
+def _told(account: Account, wanted: Due, now: datetime) -> tuple[Event, ...]:
+    """A payment is announced, and so is a refusal by a limit. A look ahead is nobody's news."""
+    if wanted.reason is DueReason.TOMORROW:
+        return ()
+    type_ = EventType.RECHARGE_SCHEDULED
+    if wanted.reason in WAITING:
+        type_ = EventType.RECHARGE_LIMITED
+    wallet = Money(account.wallet_micros, account.currency)
+    data: dict[str, Json] = {
+        "reason": wanted.reason.value,
+        "due_at": wanted.at.isoformat(),
+        "at_once": wanted.reason is DueReason.EARLY,
+        "balance": {"amount": wallet.amount, "currency": wallet.currency},
+    }
+    # The version names the Change that says so, and no other.
+    event_id = f"{account.ref.account_id}/v{account.version + 1}/{type_}"
+    return (Event(event_id, type_, account.ref, now, data),)

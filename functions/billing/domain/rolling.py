@@ -110,6 +110,7 @@ def roll(account: Account, now: datetime) -> Change:
                     "spent": {"amount": spent.amount, "currency": spent.currency},
                 },
             ),
+            *timers.events,
         ),
     )
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain.account import Account, PeriodTotals, RechargePolicy, Recharging
+from billing.domain.account import Account, PeriodTotals
 from billing.domain.change import Change
 from billing.domain.correcting import Correction, correct_usage, correction_id
 from billing.domain.errors import InvalidUsageError
@@ -17,6 +17,7 @@ from billing.domain.grants import Grant
 from billing.domain.ledger import EntryKind, LedgerEntry, entry_hash, prove
 from billing.domain.posting import RatedUsage
 from billing.domain.rating import rate_usage
+from billing.domain.recharging import RechargeMode, RechargePolicy, Recharging
 from billing.domain.records import EventType, TimerKind
 from billing.domain.rolling import roll
 from billing.domain.units import Unit
@@ -314,13 +315,15 @@ def test_a_day_that_is_forgotten_stays_so() -> None:
 
 
 def test_the_recharge_timer_is_levelled_and_the_crossing_told() -> None:
-    policy = RechargePolicy("fixed", 0, amount_micros=USD)
+    policy = RechargePolicy(RechargeMode.FIXED, 0, amount_micros=USD)
     story = Story(holding(recharging=Recharging(policy, default_source_id="card")))
     story.post(1, 0)
     assert story.account.recharging.due_at is None
     dearer = story.correct((1, 61))
     assert [timer.due_at for timer in dearer.timers_set] == [NOON]
-    assert [event.type for event in dearer.events] == [EventType.BALANCE_LOW]
+    assert [event.type for event in dearer.events] == [
+        EventType.BALANCE_LOW, EventType.RECHARGE_SCHEDULED,
+    ]  # fmt: skip
     free = story.correct((1, 0))
     assert free.timers_cleared == (TimerKind.RECHARGE,)
     assert not free.events

@@ -12,6 +12,7 @@ from billing.domain.money import (
     ceil_div,
     minor_unit_micros,
     minor_units,
+    step_micros,
     up_to_minor_unit,
 )
 
@@ -78,10 +79,12 @@ def test_amounts_beyond_the_bound_are_refused() -> None:
         Money(MAX_MICROS + 1, "USD")
 
 
-@given(st.integers(1, 10**15), st.sampled_from(["USD", "JPY", "KWD", "CLF"]))
-def test_rounding_up_to_the_minor_unit_adds_less_than_one(amount: int, currency: str) -> None:
+@given(st.integers(1, 10**15), st.sampled_from(["USD", "JPY", "KWD", "MGA", "CLF"]))
+def test_rounding_up_to_what_is_collected_adds_less_than_one_step(
+    amount: int, currency: str
+) -> None:
     rounded = up_to_minor_unit(amount, currency)
-    assert 0 <= rounded - amount < minor_unit_micros(currency)
+    assert 0 <= rounded - amount < step_micros(currency)
     assert minor_units(rounded, currency) * minor_unit_micros(currency) == rounded
 
 
@@ -92,6 +95,12 @@ def test_a_gateway_is_never_asked_for_a_part_of_a_minor_unit() -> None:
         minor_units(12_340_001, "USD")
     with pytest.raises(InvalidInputError):
         minor_units(5_500_000, "JPY")
+
+
+def test_of_three_decimals_gateways_collect_the_first_two() -> None:
+    assert minor_units(12_340_000, "KWD") == 12_340
+    with pytest.raises(InvalidInputError, match=r"0\.010 KWD"):
+        minor_units(12_345_000, "KWD")
 
 
 @given(st.integers(-(10**20), 10**20), st.integers(1, 10**10))

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain import rolling
-from billing.domain.account import Account, PlanTerms, RechargePolicy, Recharging
+from billing.domain.account import Account, PlanTerms
 from billing.domain.change import Change
 from billing.domain.grants import LATE_USAGE_GRACE, Grant, RecurringGrant, burn, first_lots
 from billing.domain.ledger import USAGE_REVENUE, WALLET, LedgerEntry, UsageSubtotals, prove
 from billing.domain.periods import period_at
 from billing.domain.posting import MAX_CALLS, RatedUsage, post_usage
 from billing.domain.rating import RateDeck, RateTable, Rounding, Terms, rate_usage
+from billing.domain.recharging import DueReason, RechargeMode, RechargePolicy, Recharging
 from billing.domain.records import EventType, Timer, TimerKind
 from billing.domain.units import Unit
 from billing.domain.usage import CallStatus, UsageEvent
@@ -64,8 +65,13 @@ def account(
 
 
 def watched(threshold_micros: int, wallet_micros: int, due_at: datetime | None = None) -> Account:
-    policy = RechargePolicy("fixed", threshold_micros, amount_micros=20 * USD)
-    recharging = Recharging(policy=policy, due_at=due_at, default_source_id="card-1")
+    policy = RechargePolicy(RechargeMode.FIXED, threshold_micros, amount_micros=20 * USD)
+    recharging = Recharging(
+        policy=policy,
+        due_at=due_at,
+        due_reason=DueReason.LOW if due_at else None,
+        default_source_id="card-1",
+    )
     return account(wallet_micros=wallet_micros, recharging=recharging)
 
 
@@ -235,11 +241,19 @@ def test_a_timer_that_stands_for_nothing_is_cleared() -> None:
     [
         pytest.param(100_000, 1, [], id="above the threshold nothing is told"),
         pytest.param(60_000, 1, [], id="at the threshold nothing is told"),
-        pytest.param(60_000, 2, [EventType.BALANCE_LOW], id="falling below tells low"),
+        pytest.param(
+            60_000,
+            2,
+            [EventType.BALANCE_LOW, EventType.RECHARGE_SCHEDULED],
+            id="falling below tells low, and that a payment is scheduled",
+        ),
         pytest.param(40_000, 1, [], id="below already tells nothing again"),
         pytest.param(10_000, 1, [EventType.BALANCE_EXHAUSTED], id="nothing left is exhausted"),
         pytest.param(
-            60_000, 7, [EventType.BALANCE_LOW, EventType.BALANCE_EXHAUSTED], id="both at once"
+            60_000,
+            7,
+            [EventType.BALANCE_LOW, EventType.BALANCE_EXHAUSTED, EventType.RECHARGE_SCHEDULED],
+            id="all at once",
         ),
         pytest.param(0, 1, [], id="exhausted already tells nothing again"),
         pytest.param(-5, 1, [], id="negative already tells nothing again"),
@@ -248,15 +262,32 @@ def test_a_timer_that_stands_for_nothing_is_cleared() -> None:
 def test_the_balance_is_told_once_per_crossing(
     wallet_micros: int, seconds: int, told: list[EventType]
 ) -> None:
-    change = posting(watched(50_000, wallet_micros), [call(1, seconds)], deck=A_CENT_A_SECOND)
+    due_at = NOON if wallet_micros < 50_000 else None
+    before = watched(50_000, wallet_micros, due_at)
+    change = posting(before, [call(1, seconds)], deck=A_CENT_A_SECOND)
     assert [event.type for event in change.events] == told
+    balance = {"amount": change.after.wallet.amount, "currency": "USD"}
     for event in change.events:
-        assert str(the_entry(change).cause) in event.event_id
-        assert event.data == {"balance": {"amount": change.after.wallet.amount, "currency": "USD"}}
+        assert event.data["balance"] == balance
+        if event.type is not EventType.RECHARGE_SCHEDULED:
+            assert str(the_entry(change).cause) in event.event_id
+            assert event.data == {"balance": balance}
+
+
+def test_a_payment_that_is_scheduled_is_told_with_its_reason_under_the_changes_version() -> None:
+    change = posting(watched(50_000, 60_000), [call(1, 2)], deck=A_CENT_A_SECOND)
+    event = change.events[-1]
+    assert event.event_id == f"main/v{change.after.version}/recharge.scheduled"
+    assert event.data == {
+        "reason": "low",
+        "due_at": NOON.isoformat(),
+        "at_once": False,
+        "balance": {"amount": "0.04", "currency": "USD"},
+    }
 
 
 def test_without_a_policy_only_the_end_of_the_money_is_told() -> None:
-    policy = RechargePolicy("off", threshold_micros=50_000)
+    policy = RechargePolicy(RechargeMode.OFF, threshold_micros=50_000)
     before = account(wallet_micros=60_000, recharging=Recharging(policy=policy))
     change = posting(before, [call(1, 7)], deck=A_CENT_A_SECOND)
     assert [event.type for event in change.events] == [EventType.BALANCE_EXHAUSTED]

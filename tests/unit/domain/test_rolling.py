@@ -8,17 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.domain import rolling
-from billing.domain.account import (
-    Account,
-    PeriodTotals,
-    PlanTerms,
-    RechargePolicy,
-    Recharging,
-)
+from billing.domain.account import Account, PeriodTotals, PlanTerms
 from billing.domain.grants import Grant, RecurringGrant, burn
 from billing.domain.opening import new_account
 from billing.domain.periods import local_day, period_after
 from billing.domain.recharge import level
+from billing.domain.recharging import RechargeMode, RechargePolicy, Recharging
 from billing.domain.records import ClosedPeriod, EventType, Timer, TimerKind
 from billing.domain.units import Unit
 from builders import ACME, NOON, USD, an_account
@@ -79,8 +74,8 @@ terms = st.lists(
 policies = st.sampled_from(
     [
         RechargePolicy(),
-        RechargePolicy("fixed", 10 * USD, amount_micros=5 * USD),
-        RechargePolicy("target", 10 * USD, target_micros=50 * USD),
+        RechargePolicy(RechargeMode.FIXED, 10 * USD, amount_micros=5 * USD),
+        RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD),
     ]
 )
 
@@ -229,11 +224,13 @@ def test_a_roll_levels_the_recharge_timer_too() -> None:
     account = replace(
         opened(),
         recharging=Recharging(
-            RechargePolicy("fixed", USD, amount_micros=USD), default_source_id="card-1"
+            RechargePolicy(RechargeMode.FIXED, USD, amount_micros=USD), default_source_id="card-1"
         ),
     )
     now = account.period.end_at
-    assert Timer(TimerKind.RECHARGE, ACME, now) in rolling.roll(account, now).timers_set
+    change = rolling.roll(account, now)
+    assert Timer(TimerKind.RECHARGE, ACME, now) in change.timers_set
+    assert EventType.RECHARGE_SCHEDULED in {event.type for event in change.events}
 
 
 def test_the_turn_is_told_with_what_was_used_and_spent() -> None:
