@@ -7,23 +7,27 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from billing.domain import collecting, opening
-from billing.domain.account import (
-    SPEND_DAYS,
-    Account,
-    AccountRef,
-    LedgerHead,
-    OpenRecharge,
-    PeriodTotals,
-    PlanTerms,
-    RechargePolicy,
-    Recharging,
-)
+from billing.domain import collecting, opening, settling
+from billing.domain.account import Account, AccountRef, LedgerHead, PeriodTotals, PlanTerms
 from billing.domain.change import Change
+from billing.domain.collecting import Intent
+from billing.domain.collecting_steps import CHECK_AFTER
 from billing.domain.grants import Grant, RecurringGrant
 from billing.domain.ledger import WALLET, EntryKind, post
 from billing.domain.posting import RatedUsage, post_usage
 from billing.domain.rating import RateDeck, RateTable, Rounding, Terms, rate_usage
+from billing.domain.recharging import (
+    Collected,
+    DueReason,
+    Every,
+    OpenRecharge,
+    OpenRefund,
+    RechargeMode,
+    RechargePolicy,
+    RechargeReason,
+    Recharging,
+    SuspendedReason,
+)
 from billing.domain.records import (
     Acceptance,
     AuditRecord,
@@ -34,6 +38,7 @@ from billing.domain.records import (
     Recharge,
     Tenant,
 )
+from billing.domain.spend import SPEND_DAYS, SPEND_HOURS
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import Call, CallKey, CallStatus, UsageEvent
 
@@ -173,19 +178,31 @@ def a_call(number: int = 1, ref: AccountRef = ACME, **overrides: Any) -> Call:
     return replace(call, **overrides)
 
 
-def a_source(ref: AccountRef = ACME, source_id: str = "card-1") -> FundingSource:
-    return FundingSource(ref, source_id, "sandbox", "tok_success", "Visa ending in 4242", NOON)
+def a_source(ref: AccountRef = ACME, source_id: str = "card-1", **overrides: Any) -> FundingSource:
+    source = FundingSource(ref, source_id, "sandbox", "tok_success", "Visa ending in 4242", NOON)
+    return replace(source, **overrides)
+
+
+def an_intent(
+    amount_micros: int = 20 * USD,
+    *sources: FundingSource,
+    reason: RechargeReason = RechargeReason.AUTOMATIC,
+) -> Intent:
+    """A payment from these sources, in this order; from the first card where none is given."""
+    return Intent(amount_micros, reason, sources or (a_source(),))
 
 
 def a_recharge_change(before: Account, amount_micros: int = 20 * USD) -> Change:
     """The intent of an automatic recharge."""
-    return collecting.intend(
-        before, amount_micros=amount_micros, source=a_source(before.ref), now=NOON
-    )
+    return collecting.intend(before, an_intent(amount_micros, a_source(before.ref)), NOON)
 
 
 def a_settlement(before: Account, recharge: Recharge, payment_id: str = "pay-1") -> Change:
-    return collecting.settle_captured(before, recharge, payment_id, NOON)
+    """The open attempt of a recharge, captured."""
+    number = recharge.attempt.number
+    change = settling.settle_captured(before, recharge, number, payment_id, NOON)
+    assert change is not None
+    return change
 
 
 def a_closed_period(account: Account) -> ClosedPeriod:
@@ -214,8 +231,8 @@ def an_audit_record(ref: AccountRef = ACME, operation_id: str = "op") -> AuditRe
 
 
 def a_maximal_account(seed: int = 1) -> Account:
-    """As much as an account state holds: every day's spend, four lots, long random ids, and a
-    recharge that a person asked for."""
+    """As much as the state of an account holds that pays for one write unit: every day's spend,
+    four lots, long random ids, and a recharge that a person asked for."""
     dice = random.Random(seed)
 
     def an_id() -> str:
@@ -254,28 +271,94 @@ def a_maximal_account(seed: int = 1) -> Account:
     bundle = Grant(
         an_id(), Unit.VOICE_SECONDS, 60_000, 59_999, 50, _instant(dice), None, None, False
     )
+    today = date(2026, 3, 14)
     source_id = an_id()
     recharging = Recharging(
-        policy=RechargePolicy("target", 250 * USD, 0, 1_500 * USD, 5_000 * USD),
+        policy=RechargePolicy(
+            RechargeMode.TARGET,
+            threshold_micros=250 * USD,
+            target_micros=1_500 * USD,
+            maximum_micros=5_000 * USD,
+        ),
         ordinal=4321,
-        open=OpenRecharge(
-            4321,
-            1_234_560_000,
-            source_id,
-            _instant(dice),
-            True,
+        opened=(
+            OpenRecharge(
+                4321,
+                1_234_560_000,
+                source_id,
+                started_at := _instant(dice),
+                is_unknown=True,
+                check_at=started_at + CHECK_AFTER,
+                reason=RechargeReason.REQUESTED,
+            ),
         ),
         due_at=_instant(dice),
+        due_reason=DueReason.LOW,
         declines=2,
         suspended_at=_instant(dice),
+        suspended_reason=SuspendedReason.NEW_SOURCE_NEEDED,
         default_source_id=source_id,
     )
-    today = date(2026, 3, 14)
     spend = tuple(
         (today - timedelta(days=age), dice.randrange(10**8, 10**10))
         for age in reversed(range(SPEND_DAYS))
     )
     return replace(account, grants=(*lots, bundle), recharging=recharging, daily_spend=spend)
+
+
+def an_account_with_every_setting(seed: int = 1) -> Account:
+    """A maximal account with all there is of recharging: every setting other than its default,
+    backups, early recharge, a card that is not known to have paid, and a debit."""
+    dice = random.Random(seed)
+    account = a_maximal_account(seed)
+    card, *backups = (str(UUID(int=dice.getrandbits(128))) for _ in range(3))
+    hour = (NOON - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(hours=1)
+    hours = tuple(
+        (hour - back, dice.randrange(10**8, 10**10)) for back in reversed(range(SPEND_HOURS))
+    )
+    recharging = Recharging(
+        policy=RechargePolicy(
+            mode=RechargeMode.USAGE,
+            threshold_micros=250 * USD,
+            amount_micros=1_200 * USD,
+            target_micros=1_500 * USD,
+            maximum_micros=5_000 * USD,
+            minimum_micros=25 * USD,
+            monthly_cap_micros=90_000 * USD,
+            lookback_days=28,
+            recharge_days=21,
+            reserve_days=5,
+            minimum_history_days=3,
+            every=Every.MONTH,
+            day=28,
+            is_early=True,
+        ),
+        ordinal=4321,
+        opened=(
+            OpenRecharge(4320, 1_234_560_000, card, _instant(dice), True, None, _instant(dice)),
+            OpenRecharge(
+                4321,
+                987_650_000,
+                backups[-1],
+                _instant(dice),
+                expected_at=_instant(dice),
+                check_at=_instant(dice),
+            ),
+        ),
+        due_at=_instant(dice),
+        due_reason=DueReason.MONTHLY_CAP,
+        declines=4,
+        retry_at=_instant(dice),
+        suspended_at=_instant(dice),
+        suspended_reason=SuspendedReason.CUSTOMER_ACTION_NEEDED,
+        default_source_id=card,
+        backup_source_ids=tuple(backups),
+        notice_hours=36,
+        calendar_after=NOON.date(),
+        collected=Collected(NOON.date().replace(day=1), 54_321_000_000),
+        refunds=(OpenRefund("stripe", f"pi_{dice.getrandbits(128):024x}", 2, _instant(dice)),),
+    )
+    return replace(account, recharging=recharging, hourly_spend=hours)
 
 
 def _instant(dice: random.Random) -> datetime:

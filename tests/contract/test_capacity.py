@@ -9,6 +9,7 @@ import pytest
 
 from billing.adapters.dynamodb import items, keys
 from billing.domain.account import Account, AccountRef
+from billing.domain.recharging import Collected, DueReason, RechargeMode, RechargePolicy
 from billing.domain.records import Timer, TimerKind
 from builders import (
     ACME,
@@ -37,14 +38,22 @@ def a_well_used_account(bed: Bed) -> Account:
     """Long ids, four lots and a month's spend; its period runs, and no recharge is wanted."""
     full = a_maximal_account()
     period = an_account().period
-    quiet = replace(full.recharging, open=None, due_at=None, suspended_at=None)
+    quiet = replace(
+        full.recharging,
+        policy=replace(full.recharging.policy, mode=RechargeMode.OFF),
+        opened=(),
+        due_at=None,
+        due_reason=None,
+        suspended_at=None,
+        suspended_reason=None,
+    )
     opening = replace(
         full,
         version=0,
         wallet_micros=0,
         head=replace(full.head, sequence=0, posted_at=NOON),
         period=period,
-        recharging=replace(quiet, policy=replace(quiet.policy, mode="off")),
+        recharging=quiet,
     )
     return bed.commit(an_opening(opening))
 
@@ -60,6 +69,33 @@ def test_a_batch_of_n_calls_costs_two_write_units_for_each_and_four_for_the_rest
     assert used.all_write_units == 2 * (calls + 2)
     assert used.calls == {"TransactWriteItems": 1}
     assert {kind: size for kind, size in used.largest.items() if size > 1024} == {}
+
+
+def test_automatic_recharge_with_its_limits_and_a_backup_costs_a_posting_nothing_more(
+    bed: Bed, accountant: Accountant
+) -> None:
+    account = a_well_used_account(bed)
+    policy = RechargePolicy(
+        RechargeMode.USAGE,
+        minimum_micros=25 * USD,
+        maximum_micros=5_000 * USD,
+        monthly_cap_micros=90_000 * USD,
+    )
+    recharging = replace(
+        account.recharging,
+        policy=policy,
+        due_at=NOON,
+        due_reason=DueReason.LOW,
+        backup_source_ids=("src_0123456789abcdef0123",),
+        collected=Collected(NOON.date().replace(day=1), 54_321_000_000),
+    )
+    set_up = a_touch(account, "set up")
+    account = bed.commit(
+        replace(set_up, after=replace(set_up.after, recharging=recharging, wallet_micros=0))
+    )
+    with accountant.counting() as used:
+        bed.book.commit(a_posting(account, [a_usage_event(1)]))
+    assert used.all_write_units == 2 * (1 + 2)
 
 
 def test_a_batch_that_is_refused_is_billed_as_well(bed: Bed, accountant: Accountant) -> None:

@@ -5,8 +5,15 @@ from datetime import timedelta
 import pytest
 
 from billing.domain.account import Account, AccountRef
-from billing.domain.records import Timer, TimerKind
-from builders import NOON, a_touch, an_account, an_opening
+from billing.domain.records import Recharge, Timer, TimerKind
+from builders import (
+    NOON,
+    a_recharge_change,
+    a_settlement,
+    a_touch,
+    an_account,
+    an_opening,
+)
 from contract.beds import BEDS, Bed
 
 pytestmark = pytest.mark.parametrize("bed", BEDS, indirect=True)
@@ -30,9 +37,23 @@ def test_a_timer_is_due_from_its_instant_on(bed: Bed) -> None:
 
 def test_kinds_are_kept_apart(bed: Bed) -> None:
     account = opened(bed)
-    bed.commit(a_touch(account, "set", timers_set=(Timer(RECHARGE, account.ref, NOON),)))
-    due = list(bed.timers.due(PERIOD_END, account.period.end_at))
-    assert due == [Timer(PERIOD_END, account.ref, account.period.end_at)]
+    timers = [Timer(kind, account.ref, NOON) for kind in TimerKind if kind is not PERIOD_END]
+    bed.commit(a_touch(account, "set", timers_set=tuple(timers)))
+    timers.append(Timer(PERIOD_END, account.ref, account.period.end_at))
+    for timer in timers:
+        assert list(bed.timers.due(timer.kind, account.period.end_at)) == [timer]
+
+
+def test_the_timers_of_an_intent_and_of_its_settlement_reach_the_index(bed: Bed) -> None:
+    intent = a_recharge_change(opened(bed))
+    (timer,) = intent.timers_set
+    account = bed.commit(intent)
+    assert list(bed.timers.due(TimerKind.PAYMENT, timer.due_at - SECOND)) == []
+    assert list(bed.timers.due(TimerKind.PAYMENT, timer.due_at)) == [timer]
+    (recharge,) = intent.records
+    assert isinstance(recharge, Recharge)
+    bed.commit(a_settlement(account, recharge))
+    assert list(bed.timers.due(TimerKind.PAYMENT, timer.due_at)) == []
 
 
 def test_setting_a_timer_again_moves_it(bed: Bed) -> None:

@@ -21,16 +21,19 @@ from billing.domain.records import (
     AccountListing,
     AuditRecord,
     ClosedPeriod,
+    Dispute,
     Event,
     FundingSource,
     Operation,
     Payment,
     Recharge,
     Record,
+    Refund,
     Tenant,
     Timer,
     TimerKind,
 )
+from billing.domain.refunding import is_same_payment
 from billing.domain.usage import Call, CallKey
 from billing.ports import AlreadyRecordedError, CallsRecordedError
 
@@ -50,6 +53,8 @@ class InMemoryBook:
         self._recharges: dict[tuple[AccountRef, int], Recharge] = {}
         self._sources: dict[tuple[AccountRef, str], FundingSource] = {}
         self._payments: dict[tuple[str, str], tuple[Payment, Operation]] = {}
+        self._refunds: dict[tuple[AccountRef, str, str, int], Refund] = {}
+        self._disputes: dict[tuple[AccountRef, str, str], Dispute] = {}
         self._periods: dict[tuple[AccountRef, datetime], ClosedPeriod] = {}
         self._audit: dict[tuple[AccountRef, str], AuditRecord] = {}
         self._tenants: dict[str, Tenant] = {}
@@ -97,6 +102,29 @@ class InMemoryBook:
         with self._lock:
             return _found(self._recharges.get((ref, ordinal)), "recharge")
 
+    def payment(self, ref: AccountRef, gateway: str, payment_id: str) -> Payment:
+        with self._lock:
+            payment, _ = self._payments.get((gateway, payment_id), (None, None))
+            return _found(payment if payment and payment.account == ref else None, "payment")
+
+    def payment_account(self, gateway: str, payment_id: str) -> AccountRef | None:
+        with self._lock:
+            payment, _ = self._payments.get((gateway, payment_id), (None, None))
+            return payment.account if payment else None
+
+    def refund(self, ref: AccountRef, gateway: str, payment_id: str, number: int) -> Refund:
+        with self._lock:
+            return _found(self._refunds.get((ref, gateway, payment_id, number)), "refund")
+
+    def refunds(self, ref: AccountRef, gateway: str, payment_id: str) -> list[Refund]:
+        with self._lock:
+            found = sorted(self._refunds.items(), key=lambda item: item[1].number)
+        return [refund for key, refund in found if key[:3] == (ref, gateway, payment_id)]
+
+    def dispute(self, ref: AccountRef, gateway: str, dispute_id: str) -> Dispute | None:
+        with self._lock:
+            return self._disputes.get((ref, gateway, dispute_id))
+
     def commit(self, change: Change) -> None:
         if change.item_count > MAX_ITEMS:
             raise ChangeTooLargeError(f"{change.item_count} items are more than {MAX_ITEMS}")
@@ -132,7 +160,8 @@ class InMemoryBook:
 
     def funding_sources(self, ref: AccountRef) -> list[FundingSource]:
         with self._lock:
-            return [source for (owner, _), source in sorted(self._sources.items()) if owner == ref]
+            found = [source for (owner, _), source in self._sources.items() if owner == ref]
+        return sorted(found, key=lambda source: source.source_id)
 
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
         with self._lock:
@@ -216,13 +245,13 @@ class InMemoryBook:
 
     def _refuse_credited_payments(self, change: Change) -> None:
         for payment in change.records:
-            if not isinstance(payment, Payment):
+            if not isinstance(payment, Payment) or payment.revision:
                 continue
             stored = self._payments.get((payment.gateway, payment.payment_id))
             if stored is None:
                 continue
             credited, operation = stored
-            if replace(payment, captured_at=credited.captured_at) == credited:
+            if is_same_payment(payment, credited):
                 raise AlreadyRecordedError(operation)
             raise IdConflictError(f"payment {payment.payment_id} was credited otherwise")
 
@@ -263,10 +292,19 @@ class InMemoryBook:
         match record:
             case Recharge():
                 self._recharges[(record.account, record.ordinal)] = record
+            case Payment() if record.revision:
+                key = (record.gateway, record.payment_id)
+                self._payments[key] = (record, self._payments[key][1])
             case Payment():
                 assert change.operation is not None, "a payment is credited by an operation"
                 credited = (record, change.operation)
                 self._payments[(record.gateway, record.payment_id)] = credited
+            case Refund():
+                refund = (record.account, record.gateway, record.payment_id, record.number)
+                self._refunds[refund] = record
+            case Dispute():
+                dispute = (record.account, record.gateway, record.dispute_id)
+                self._disputes[dispute] = record
             case FundingSource():
                 self._sources[(record.account, record.source_id)] = record
             case ClosedPeriod():

@@ -1,11 +1,13 @@
 """The rest of the world in memory: time, queues, and a payment gateway."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from billing.adapters.gateways.sandbox import SandboxCharge, SandboxGateway, SandboxRecord
+from billing.adapters.gateways.sandbox import SandboxGateway
+from billing.adapters.gateways.sandbox_records import Document
 from billing.domain.account import AccountRef
 from billing.domain.usage import UsageEvent
+from billing.ports import Clock
 
 
 class FixedClock:
@@ -69,26 +71,26 @@ class RecordingWorkQueue:
 
 
 class InMemorySandboxBook:
-    """The sandbox's records in a dictionary."""
+    """The sandbox's documents in a dictionary."""
 
     def __init__(self) -> None:
-        self._records: dict[str, SandboxRecord] = {}
+        self._documents: dict[str, Document] = {}
 
-    def get(self, name: str) -> SandboxRecord | None:
-        return self._records.get(name)
+    def get(self, name: str) -> Document | None:
+        return self._documents.get(name)
 
-    def put_if_absent(self, record: SandboxRecord) -> SandboxRecord | None:
+    def put_if_absent(self, name: str, document: Document) -> Document | None:
         # One atomic step, so that threads may race for a name here too.
-        kept = self._records.setdefault(record.name, record)
-        return None if kept is record else kept
+        kept = self._documents.setdefault(name, document)
+        return None if kept is document else kept
 
-    def charges(self) -> list[SandboxCharge]:
-        found = (record.charge for record in list(self._records.values()) if record.charge)
-        return sorted(found, key=lambda charge: charge.payment_id)
+    def documents(self) -> Mapping[str, Document]:
+        return dict(self._documents)
 
 
 class InMemorySandbox(SandboxGateway):
     """The sandbox gateway without a table."""
 
-    def __init__(self) -> None:
-        super().__init__(InMemorySandboxBook())
+    def __init__(self, clock: Clock) -> None:
+        self.kept = InMemorySandboxBook()
+        super().__init__(self.kept, clock)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.domain import opening
-from billing.domain.account import Account, AccountRef, PlanTerms, RechargePolicy
+from billing.domain.account import Account, AccountRef, PlanTerms
 from billing.domain.change import Change
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.grants import RecurringGrant
 from billing.domain.ledger import prove
+from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Operation, TimerKind
 from billing.domain.units import Unit
 from billing.ports import DeckVersion, Gateway, Parked
@@ -56,7 +57,7 @@ class World:
         self.clock = FixedClock(now)
         self.decks = InMemoryDecks()
         self.quarantine = InMemoryQuarantine()
-        self.sandbox = InMemorySandbox()
+        self.sandbox = InMemorySandbox(self.clock)
         self.slept: list[float] = []
         self.change_account = ChangeAccount(self.book, self.clock, self.slept.append)
         self.post_usage = PostUsage(
@@ -93,8 +94,14 @@ class World:
         return [str(event.type) for event in self.book.outbox()]
 
     def is_recharge_due(self) -> bool:
-        timers = self.book.due(TimerKind.RECHARGE, self.clock.now())
-        return ACME in [timer.account for timer in timers]
+        return self._is_due(TimerKind.RECHARGE)
+
+    def is_payment_due(self) -> bool:
+        """Whether a payment that is open has to be looked after."""
+        return self._is_due(TimerKind.PAYMENT)
+
+    def _is_due(self, kind: TimerKind) -> bool:
+        return ACME in [timer.account for timer in self.book.due(kind, self.clock.now())]
 
     def is_proven(self) -> bool:
         return prove(self.account, self.book.entries(self.account)).is_sound
@@ -146,7 +153,7 @@ class World:
         self.book.commit(a_credit(self.account, micros, operation_id, self.clock.now()))
 
     def add_source(self, token: str = SUCCEEDS, source_id: str = "card-1") -> None:
-        AddFundingSource(self.change_account).add(
+        AddFundingSource(self.book, self.change_account).add(
             ACME,
             NewSource(source_id, "sandbox", token, "Visa ending in 4242"),
             operation_id=f"add {source_id}",
@@ -167,7 +174,7 @@ class World:
         """An empty account that recharges to 50 when it falls below 10."""
         self.open(currency=currency)
         self.add_source(token)
-        self.set_policy(RechargePolicy("target", 10 * USD, target_micros=50 * USD))
+        self.set_policy(RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD))
 
     def operation(self, operation_id: str) -> Operation:
         found = self.book.operation(ACME, operation_id)

@@ -70,11 +70,14 @@ class Change:
     def item_count(self) -> int:
         """Items in its transaction, the account state included.
 
-        A payment is written with the pointer that its gateway's webhooks find it by, a tenant with
-        its line in the directory, a revision with its number on the call it corrects.
+        A new payment is written with the pointer that its gateway's webhooks find it by, a tenant
+        with its line in the directory, a revision with its number on the call it corrects.
         """
         parts = (self.entries, self.calls, self.records, self.timers_set, self.timers_cleared)
         operations = (self.operation is not None) + (self.finished is not None)
-        doubled = sum(isinstance(record, Payment | Tenant) for record in self.records)
+        doubled = sum(
+            isinstance(record, Tenant) or (isinstance(record, Payment) and not record.revision)
+            for record in self.records
+        )
         revised = 2 * len(self.revisions)
         return 1 + operations + sum(map(len, parts)) + revised + doubled + len(self.events)

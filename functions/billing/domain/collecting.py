@@ -1,251 +1,255 @@
-"""Collecting a recharge: a saga of Changes — intend, ask the gateway, settle — each repeatable.
+"""Collecting a recharge: a saga of Changes, each repeatable. Intend, ask the gateway, settle.
 
-The intent is committed before the gateway is asked, under an ordinal that names the payment for
-ever; whoever finds it open later goes on from there with the same idempotency key.
+Every attempt is committed, with the idempotency key it is made under, before the gateway is asked;
+whoever finds it open later goes on from there with the same key. How it ends: ``settling``.
 """
 
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from billing.domain.account import Account
-from billing.domain.canonical import Json, digest
+from billing.domain.account import Account, AccountRef
+from billing.domain.canonical import Json
 from billing.domain.change import Change
-from billing.domain.ledger import WALLET, EntryKind, post
-from billing.domain.money import Money
-from billing.domain.recharge import (
-    close_failed,
-    close_succeeded,
-    level,
-    mark_unknown,
-    open_recharge,
+from billing.domain.collecting_steps import (
+    CHECK_AFTER,
+    change_of,
+    finished_operation,
+    newly_open,
+    recharge_events,
+    step,
+    with_counted,
+    with_open,
 )
+from billing.domain.payments import NextAction, PaymentMethod
+from billing.domain.periods import local_day
+from billing.domain.recharge import due, level, reason_of
+from billing.domain.recharge_amount import amount_to_collect
+from billing.domain.recharge_balance import CYCLE
+from billing.domain.recharge_calendar import last_calendar_day
+from billing.domain.recharge_shown import recharge_json
+from billing.domain.recharging import DueReason, RechargeReason, Recharging, SuspendedReason
 from billing.domain.records import (
+    Attempt,
     AuditRecord,
     Event,
     EventType,
     FundingSource,
     Operation,
-    OperationState,
-    Payment,
     Recharge,
     RechargeState,
 )
+from billing.domain.sources import Askable, askable
+
+KEY_KEPT = timedelta(hours=23)
+"""How long the same idempotency key is safe to repeat: gateways keep it for 24 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A payment about to be collected.
+
+    Args:
+        amount_micros: A positive whole number of minor units.
+        sources: Who is asked, in order; empty: the customer pays once, and nothing is saved.
+        gateway: Who collects, where no source says so.
+        method: How, where no source says so.
+    """
+
+    amount_micros: int
+    reason: RechargeReason
+    sources: tuple[FundingSource, ...]
+    gateway: str = ""
+    method: PaymentMethod = PaymentMethod.CARD
+
+
+def automatic(
+    account: Account, sources: Mapping[str, FundingSource], now: datetime
+) -> Intent | Askable | None:
+    """What automatic recharge would collect now, and from whom.
+
+    Returns:
+        The intent; None where nothing is due; who can be asked, where that is nobody.
+    """
+    wanted = due(account, now)
+    if wanted is None or not wanted.is_collectable(now):
+        return None
+    found = askable(
+        account,
+        sources,
+        amount_micros=amount_to_collect(account, now).micros,
+        is_urgent=wanted.reason is DueReason.EARLY,
+        now=now,
+    )
+    if not found.sources:
+        return found
+    reason = reason_of(account.recharging.policy, wanted.reason)
+    return Intent(found.amount_micros, reason, found.sources)
 
 
 def intend(
     account: Account,
-    *,
-    amount_micros: int,
-    source: FundingSource,
+    intent: Intent,
     now: datetime,
+    *,
     requested: Operation | None = None,
     audit: AuditRecord | None = None,
 ) -> Change:
-    """Commit to collecting, before anybody is asked for money.
+    """Commit to collecting, before anybody is asked for money: the recharge, its first attempt.
 
     Args:
-        account: None of its recharges is open.
-        amount_micros: A positive whole number of minor units.
-        source: Who pays.
         now: Aware UTC.
         requested: The pending operation of whoever asked; None for automatic recharge.
         audit: Who asked, where a person did.
     """
-    opened = open_recharge(
-        account,
-        amount_micros=amount_micros,
-        source_id=source.source_id,
-        now=now,
-    )
-    ordinal = opened.recharging.ordinal
-    operation = requested or Operation(
-        operation_id=saga_id(account, ordinal, "intend"),
-        body_hash=digest([amount_micros, source.source_id]),
-        account=account.ref,
-        state=OperationState.SUCCEEDED,
-        answer=None,
-        recorded_at=now,
-    )
+    ordinal = account.recharging.ordinal + 1
+    first = intent.sources[0] if intent.sources else None
     recharge = Recharge(
         account=account.ref,
         ordinal=ordinal,
-        amount_micros=amount_micros,
+        amount_micros=intent.amount_micros,
         currency=account.currency,
-        reason="requested" if requested else "automatic",
-        source_id=source.source_id,
-        gateway=source.gateway,
+        reason=intent.reason,
         state=RechargeState.PENDING,
         started_at=now,
+        attempts=(new_attempt(account.ref, ordinal, 1, first or intent, now),),
+        source_ids=tuple(source.source_id for source in intent.sources[1:]),
         requested_by=requested.operation_id if requested else None,
         requested_body=requested.body_hash if requested else None,
     )
-    timers = level(opened, now)
-    return Change(
-        before=account,
-        after=timers.account.next_version(),
+    operation = requested or step(
+        account, f"recharge/{ordinal}/intend", [intent.amount_micros, intent.reason], now
+    )
+    recharging = replace(
+        account.recharging,
+        ordinal=ordinal,
+        opened=(*account.recharging.opened, newly_open(recharge, now)),
+    )
+    if recharge.requested_by is None:
+        recharging = _begun(account, recharging, intent, now)
+    return change_of(
+        account,
+        recharging,
         operation=replace(operation, answer=recharge_json(recharge)),
         records=(recharge, audit) if audit else (recharge,),
-        timers_set=timers.timers_set,
-        timers_cleared=timers.timers_cleared,
-    )
-
-
-def leave_unknown(account: Account, recharge: Recharge, now: datetime) -> Change | None:
-    """The gateway did not answer. The payment stays open, and says so; None: it says so already."""
-    assert account.recharging.open is not None
-    if account.recharging.open.is_unknown:
-        return None
-    unknown = replace(recharge, state=RechargeState.UNKNOWN)
-    operation_id = saga_id(account, recharge.ordinal, "unknown")
-    return Change(
-        before=account,
-        after=mark_unknown(account).next_version(),
-        operation=_step(account, operation_id, [], now),
-        finished=_finished(account, unknown, OperationState.UNKNOWN, now),
-        records=(unknown,),
-        events=(_event(account, unknown, EventType.RECHARGE_UNKNOWN, now),),
-    )
-
-
-def settle_captured(account: Account, recharge: Recharge, payment_id: str, now: datetime) -> Change:
-    """The gateway has the money: credit it, once, by the gateway's own payment id.
-
-    That holds whatever the saga thought. A capture that comes to light after its recharge was given
-    up is credited all the same; what is open by then is left open.
-    """
-    settled = replace(
-        recharge,
-        state=RechargeState.SUCCEEDED,
-        payment_id=payment_id,
-        failure_code=None,
-        settled_at=now,
-    )
-    operation_id = saga_id(account, recharge.ordinal, "captured")
-    closed, entry = post(
-        close_succeeded(account) if is_open(account, recharge) else account,
-        kind=EntryKind.RECHARGE,
-        cause=operation_id,
-        debit=f"gateway:{recharge.gateway}",
-        credit=WALLET,
-        amount_micros=recharge.amount_micros,
         now=now,
     )
-    payment = Payment(
-        account=account.ref,
-        gateway=recharge.gateway,
-        payment_id=payment_id,
-        amount_micros=recharge.amount_micros,
-        currency=recharge.currency,
-        ordinal=recharge.ordinal,
-        captured_at=now,
+
+
+def _begun(account: Account, recharging: Recharging, intent: Intent, now: datetime) -> Recharging:
+    """Automatic recharge has begun a payment: it counts in its month, and its day is done."""
+    begun = replace(with_counted(account, recharging, intent.amount_micros, now), retry_at=None)
+    if intent.reason is not RechargeReason.CALENDAR or recharging.calendar_after is None:
+        return begun
+    today = local_day(now, account.time_zone)
+    done = last_calendar_day(recharging.policy, recharging.calendar_after, today)
+    return replace(begun, calendar_after=done)
+
+
+def new_attempt(
+    ref: AccountRef, ordinal: int, number: int, asked: FundingSource | Intent, now: datetime
+) -> Attempt:
+    """An attempt as it is committed before its gateway is asked; its key says which one it is.
+
+    Args:
+        asked: The source; an intent, where the customer pays once.
+    """
+    return Attempt(
+        number=number,
+        source_id=asked.source_id if isinstance(asked, FundingSource) else "",
+        gateway=asked.gateway,
+        method=asked.method,
+        idempotency_key=f"recharge/{ref.tenant_id}/{ref.account_id}/{ordinal}/{number}",
+        started_at=now,
     )
-    timers = level(closed, now)
-    return Change(
-        before=account,
-        after=timers.account.next_version(),
-        operation=_step(account, operation_id, [payment_id], now),
-        finished=_finished(account, settled, OperationState.SUCCEEDED, now),
-        entries=(entry,),
-        records=(settled, payment),
-        timers_set=timers.timers_set,
-        timers_cleared=timers.timers_cleared,
-        events=(_event(account, settled, EventType.RECHARGE_SUCCEEDED, now),),
-    )
 
 
-def settle_declined(account: Account, recharge: Recharge, code: str, now: datetime) -> Change:
-    """The gateway definitely did not charge. Nothing moves.
-
-    A decline of an automatic recharge counts towards its suspension; one that a person asked for is
-    that person's to see.
+def leave_open(
+    account: Account,
+    recharge: Recharge,
+    now: datetime,
+    *,
+    state: RechargeState,
+    payment_id: str | None = None,
+    expected_at: datetime | None = None,
+    next_action: NextAction | None = None,
+) -> Change | None:
+    """The outcome is not known yet, and why; None: the book says so already.
 
     Args:
         account: With this recharge open.
-        code: Why, in the gateway's words.
+        state: Unknown: the gateway did not answer. Processing: it is slow. Action needed: the
+            customer has to approve it.
+        expected_at: Processing: when it should be known. Action needed: until when it can be done.
     """
-    assert is_open(account, recharge), "only an open recharge can fail"
-    settled = replace(recharge, state=RechargeState.FAILED, failure_code=code, settled_at=now)
-    is_counted = recharge.requested_by is None
-    timers = level(close_failed(account, now, is_counted=is_counted), now)
-    events = [_event(account, settled, EventType.RECHARGE_FAILED, now)]
-    if timers.account.recharging.suspended_at is not None and (
-        account.recharging.suspended_at is None
-    ):
-        events.append(_event(account, settled, EventType.RECHARGE_SUSPENDED, now))
-    operation_id = saga_id(account, recharge.ordinal, "declined")
-    return Change(
-        before=account,
-        after=timers.account.next_version(),
-        operation=_step(account, operation_id, [code], now),
-        finished=_finished(account, settled, OperationState.FAILED, now),
-        records=(settled,),
-        timers_set=timers.timers_set,
-        timers_cleared=timers.timers_cleared,
-        events=tuple(events),
+    standing = account.recharging.open_recharge(recharge.ordinal)
+    assert standing is not None, "only an open recharge is left open"
+    attempt = replace(
+        recharge.attempt,
+        state=state,
+        payment_id=payment_id or recharge.attempt.payment_id,
+        expected_at=expected_at,
+        next_action=next_action,
     )
+    is_unknown = state is RechargeState.UNKNOWN
+    # A slow payment that is late is asked after once a cycle.
+    late = standing.check_at or now + CHECK_AFTER if is_unknown else now + CYCLE
+    check_at = expected_at if expected_at and expected_at > now else late
+    opened = replace(
+        standing,
+        is_unknown=is_unknown,
+        expected_at=expected_at if state is RechargeState.PROCESSING else None,
+        is_waiting=state is RechargeState.ACTION_NEEDED,
+        check_at=check_at,
+    )
+    if opened == standing and attempt == recharge.attempt:
+        return None
+    left = replace(recharge, state=state, attempts=(*recharge.attempts[:-1], attempt))
+    told: tuple[EventType, ...] = (_TOLD[state],) if state is not recharge.state else ()
+    operation = step(
+        account, f"recharge/{recharge.ordinal}/{attempt.number}/{state}/v{account.version}", [], now
+    )
+    return change_of(
+        account,
+        with_open(account.recharging, opened),
+        operation=operation,
+        finished=finished_operation(account, left, now),
+        records=(left,),
+        events=recharge_events(account, left, operation, told, now),
+        now=now,
+    )
+
+
+_TOLD = {
+    RechargeState.UNKNOWN: EventType.RECHARGE_UNKNOWN,
+    RechargeState.PROCESSING: EventType.RECHARGE_PROCESSING,
+    RechargeState.ACTION_NEEDED: EventType.RECHARGE_ACTION_NEEDED,
+}
+
+
+def suspend_hopeless(account: Account, now: datetime) -> Change:
+    """No source can be charged before a person acts: say so, rather than try for ever."""
+    recharging = replace(
+        account.recharging,
+        suspended_at=now,
+        suspended_reason=SuspendedReason.NEW_SOURCE_NEEDED,
+    )
+    operation = step(account, f"recharge/suspended/v{account.version}", [], now)
+    type_ = EventType.RECHARGE_SUSPENDED
+    data: dict[str, Json] = {"suspended_reason": SuspendedReason.NEW_SOURCE_NEEDED.value}
+    event = Event(f"{operation.operation_id}/{type_}", type_, account.ref, now, data)
+    return change_of(account, recharging, operation=operation, events=(event,), now=now)
+
+
+def relevel(account: Account, now: datetime) -> Change | None:
+    """Set or clear the recharge timer where time alone has changed what it should say."""
+    timers = level(account, now)
+    if timers.account == account:
+        return None
+    operation = step(account, f"recharge/leveled/v{account.version}", [], now)
+    return change_of(account, account.recharging, operation=operation, now=now)
 
 
 def is_open(account: Account, recharge: Recharge) -> bool:
     """Whether the account still waits for this recharge's outcome."""
-    opened = account.recharging.open
-    return opened is not None and opened.ordinal == recharge.ordinal
-
-
-def saga_id(account: Account, ordinal: int, step: str) -> str:
-    """The operation of one step of one recharge."""
-    return f"{account.ref.account_id}/recharge/{ordinal}/{step}"
-
-
-def recharge_json(recharge: Recharge) -> dict[str, Json]:
-    """A recharge as it is shown, and as its operation's answer is kept."""
-    money = Money(recharge.amount_micros, recharge.currency)
-    settled = recharge.settled_at
-    return {
-        "recharge": recharge.ordinal,
-        "state": recharge.state,
-        "amount": {"amount": money.amount, "currency": money.currency},
-        "reason": recharge.reason,
-        "source": recharge.source_id,
-        "gateway": recharge.gateway,
-        "payment_id": recharge.payment_id,
-        "failure_code": recharge.failure_code,
-        "started_at": recharge.started_at.isoformat(),
-        "settled_at": settled.isoformat() if settled else None,
-    }
-
-
-def _step(account: Account, operation_id: str, body: list[Json], now: datetime) -> Operation:
-    return Operation(
-        operation_id=operation_id,
-        body_hash=digest(body),
-        account=account.ref,
-        state=OperationState.SUCCEEDED,
-        answer=None,
-        recorded_at=now,
-    )
-
-
-def _finished(
-    account: Account, recharge: Recharge, state: OperationState, now: datetime
-) -> Operation | None:
-    """The requester's operation with its answer; None for automatic recharge."""
-    if recharge.requested_by is None or recharge.requested_body is None:
-        return None
-    return Operation(
-        operation_id=recharge.requested_by,
-        body_hash=recharge.requested_body,
-        account=account.ref,
-        state=state,
-        answer=recharge_json(recharge),
-        recorded_at=now,
-    )
-
-
-def _event(account: Account, recharge: Recharge, type_: EventType, now: datetime) -> Event:
-    return Event(
-        event_id=f"{account.ref.account_id}/recharge/{recharge.ordinal}/{type_}",
-        type=type_,
-        account=account.ref,
-        occurred_at=now,
-        data=recharge_json(recharge),
-    )
+    return account.recharging.open_recharge(recharge.ordinal) is not None

@@ -98,6 +98,42 @@ class NoFundingSourceError(TalktimeError):
     code = "no_funding_source"
 
 
+class ExceedsPaymentError(InvalidInputError):
+    """More than may still be given back of a payment."""
+
+    code = "exceeds_payment"
+
+
+class InsufficientBalanceError(TalktimeError):
+    """The wallet does not hold what is asked for: it was used already."""
+
+    code = "insufficient_balance"
+
+
+class TooManySourcesError(TalktimeError):
+    """The account has as many funding sources as it may."""
+
+    code = "too_many_sources"
+
+
+class DefaultSourceError(TalktimeError):
+    """The default funding source stays until another one is the default."""
+
+    code = "default_source"
+
+
+class SourceInUseError(TalktimeError):
+    """A payment from this funding source is open."""
+
+    code = "source_in_use"
+
+
+class SourceNotActiveError(TalktimeError):
+    """Not saved yet, or expired: nothing can be collected from this funding source."""
+
+    code = "source_not_active"
+
+
 class ConflictError(TalktimeError):
     """The thing exists already, or is no longer what the caller has seen."""
 
@@ -138,6 +174,27 @@ class PaymentUnknownError(TalktimeError):
     """The gateway did not say whether it charged. Only it can: same key, or a query."""
 
     code = "payment_unknown"
+
+
+class GatewayKeyReusedError(TalktimeError):
+    """A gateway saw this idempotency key before with other parameters. Nothing was charged."""
+
+    code = "gateway_key_reused"
+
+
+class PaymentMismatchError(TalktimeError):
+    """A gateway's webhook tells of our payment another amount, currency or gateway than the book.
+
+    Nothing is credited or taken by guess; a person compares the two books.
+    """
+
+    code = "payment_mismatch"
+
+
+class PaymentNotCreditedError(TalktimeError):
+    """A gateway tells what became of our payment before that payment is in the book. Tell again."""
+
+    code = "payment_not_credited"
 
 
 class ProviderUnavailableError(TalktimeError):

@@ -25,6 +25,10 @@ class EntryKind(StrEnum):
     USAGE = "usage"
     REVERSAL = "reversal"
     RECHARGE = "recharge"
+    REFUND = "refund"
+    REFUND_RETURNED = "refund_returned"
+    DISPUTE = "dispute"
+    DISPUTE_RETURNED = "dispute_returned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from billing.domain.ledger import LedgerEntry
 from billing.domain.records import (
     AccountListing,
     ClosedPeriod,
+    Dispute,
     FundingSource,
     Operation,
+    Payment,
     Recharge,
+    Refund,
     Tenant,
     Timer,
     TimerKind,
@@ -87,6 +90,32 @@ class Book(Protocol):
         """
         ...
 
+    def payment(self, ref: AccountRef, gateway: str, payment_id: str) -> Payment:
+        """
+        Raises:
+            NotFoundError: That account has no such payment.
+        """
+        ...
+
+    def payment_account(self, gateway: str, payment_id: str) -> AccountRef | None:
+        """Whose payment it is; None: it is not in the book."""
+        ...
+
+    def refund(self, ref: AccountRef, gateway: str, payment_id: str, number: int) -> Refund:
+        """
+        Raises:
+            NotFoundError: No such refund.
+        """
+        ...
+
+    def refunds(self, ref: AccountRef, gateway: str, payment_id: str) -> list[Refund]:
+        """Every refund of a payment, in their order; strongly consistent."""
+        ...
+
+    def dispute(self, ref: AccountRef, gateway: str, dispute_id: str) -> Dispute | None:
+        """What is recorded of a dispute."""
+        ...
+
     def commit(self, change: Change) -> None:
         """Write one Change in one transaction.
 
@@ -128,7 +157,7 @@ class Book(Protocol):
         ...
 
     def funding_sources(self, ref: AccountRef) -> list[FundingSource]:
-        """All of them, by id."""
+        """All of them, removed ones too, by id; strongly consistent."""
         ...
 
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing.domain import rolling
-from billing.domain.account import Account, AccountRef, average_daily_spend_micros
+from billing.domain.account import Account, AccountRef
 from billing.domain.errors import NotFoundError
 from billing.domain.grants import Grant, Scope
 from billing.domain.money import ceil_div
-from billing.domain.recharge import CYCLE, amount_to_collect_micros
+from billing.domain.recharge_amount import Amount, amount_to_collect, collected_this_month_micros
+from billing.domain.recharge_balance import empties_at, is_early, next_cycle_at, threshold_micros
+from billing.domain.recharge_status import RechargeStatus, recharge_status
+from billing.domain.spend import average_now, burn_per_hour_micros
 from billing.domain.units import Unit
 from billing.ports import Book, Catalogs, Clock
 
@@ -45,6 +48,21 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlyView:
+    """How early recharge decides now.
+
+    Args:
+        burn_per_hour_micros: The fastest of the last hours.
+        empties_at: When the wallet is empty at that burn; None: it does not burn.
+        collects_at_once: Whether that is before the next cycle could help.
+    """
+
+    burn_per_hour_micros: int
+    empties_at: datetime | None
+    collects_at_once: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """How an account stands.
 
@@ -52,8 +70,13 @@ class Overview:
         account: With its period current, even where the roll is late.
         plan_name: What the catalogue calls the plan today; its id, once it is no longer sold.
         runway_days: Whole days the balance lasts at that spend; None: nothing is spent.
-        collects_micros: What automatic recharge would collect now.
-        next_cycle_by: When it will have been collected at the latest; None: nothing is due.
+        average_daily_spend_micros: Over the lookback of the recharge settings, rounded down.
+        collects: What automatic recharge would collect, if it fired now.
+        collected_micros: What it has collected, or is collecting, in this calendar month.
+        threshold_micros: A balance below it fires; None: no balance does.
+        next_cycle_at: When the next sweep looks for what is due.
+        status: How automatic recharge stands.
+        early: What early recharge sees; None: it is off.
     """
 
     account: Account
@@ -63,8 +86,12 @@ class Overview:
     quotas: tuple[Quota, ...]
     average_daily_spend_micros: int
     runway_days: int | None
-    collects_micros: int
-    next_cycle_by: datetime | None
+    collects: Amount
+    collected_micros: int
+    threshold_micros: int | None
+    next_cycle_at: datetime
+    status: RechargeStatus
+    early: EarlyView | None
 
 
 class ReadOverview:
@@ -100,8 +127,7 @@ def overview(account: Account, plan_name: str, now: datetime) -> Overview:
         if grant.granted_at <= now and (grant.expires_at is None or now < grant.expires_at)
     ]
     lots = tuple(_lot(account, grant) for grant in valid)
-    spend_micros = average_daily_spend_micros(account, now)
-    due_at = account.recharging.due_at
+    spend_micros = average_now(account, now).per_day_micros
     return Overview(
         account=account,
         at=now,
@@ -114,8 +140,20 @@ def overview(account: Account, plan_name: str, now: datetime) -> Overview:
         ),
         average_daily_spend_micros=spend_micros,
         runway_days=max(0, account.wallet_micros) // spend_micros if spend_micros else None,
-        collects_micros=amount_to_collect_micros(account),
-        next_cycle_by=max(now, due_at + CYCLE) if due_at else None,
+        collects=amount_to_collect(account, now),
+        collected_micros=collected_this_month_micros(account, now),
+        threshold_micros=threshold_micros(account, now),
+        next_cycle_at=next_cycle_at(now),
+        status=recharge_status(account, now),
+        early=_early(account, now) if account.recharging.policy.is_early else None,
+    )
+
+
+def _early(account: Account, now: datetime) -> EarlyView:
+    return EarlyView(
+        burn_per_hour_micros=burn_per_hour_micros(account, now),
+        empties_at=empties_at(account, now),
+        collects_at_once=is_early(account, now),
     )
 
 

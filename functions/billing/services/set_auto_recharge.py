@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from billing.domain.account import Account, AccountRef, RechargePolicy
+from billing.domain.account import Account, AccountRef
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
 from billing.domain.errors import ConflictError, IdConflictError
-from billing.domain.recharge import level, validate_policy
+from billing.domain.periods import local_day
+from billing.domain.recharge import level
+from billing.domain.recharge_policy import validate_policy
+from billing.domain.recharging import RechargePolicy
 from billing.domain.records import Acceptance, AuditRecord, Operation, OperationState
 from billing.ports import AlreadyRecordedError
 from billing.services.change_account import ChangeAccount
@@ -60,8 +63,14 @@ class SetAutoRecharge:
             if policy_etag(before) != seen_etag:
                 raise StalePolicyError("the settings have changed since; read them again")
             validate_policy(policy, account.currency)
-            recharging = replace(account.recharging, policy=policy, declines=0, suspended_at=None)
-            timers = level(replace(account, recharging=recharging), now)
+            recharging = replace(
+                account.recharging.resumed(),
+                policy=policy,
+                # A calendar begins with its next day: nobody is charged for pressing save.
+                calendar_after=local_day(now, account.time_zone),
+            )
+            hours = account.hourly_spend if policy.is_early else ()
+            timers = level(replace(account, recharging=recharging, hourly_spend=hours), now)
             # The version makes it this change and no other: setting A, B and A again is three.
             operation_id = f"{ref.account_id}/auto-recharge/{account.version}"
             return Change(
@@ -89,6 +98,7 @@ class SetAutoRecharge:
                 ),
                 timers_set=timers.timers_set,
                 timers_cleared=timers.timers_cleared,
+                events=timers.events,
             )
 
         try:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.domain.account import RechargePolicy
 from billing.domain.errors import BookBusyError, BookContendedError
 from billing.domain.posting import MAX_CALLS
+from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.usage import MAX_CLOCK_AHEAD, UsageEvent
 from billing.services.change_account import MAX_ATTEMPTS
 from builders import ACME, GLOBEX, NOON, USD, a_call_key, a_usage_event
@@ -311,11 +311,12 @@ def test_usage_below_the_threshold_makes_a_recharge_due_and_says_so() -> None:
     world.upload()
     world.credit(10 * USD)
     world.add_source()
-    world.set_policy(RechargePolicy("target", 10 * USD, target_micros=50 * USD))
+    world.set_policy(RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD))
     assert not world.is_recharge_due()
+    told_before = world.told
     world.post_usage.post(ACME, [CALL])
     assert world.is_recharge_due()
-    assert world.told == ["balance.low"]
+    assert world.told == [*told_before, "balance.low", "recharge.scheduled"]
 
 
 def test_another_tenants_call_of_the_same_key_is_another_call(world: World) -> None:

@@ -4,15 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from billing.domain.account import Account, RechargePolicy
+from billing.domain.account import Account
 from billing.domain.errors import BookContendedError, InvalidInputError
+from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Acceptance
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
 from builders import ACME, NOON, USD
 from unit.world import World, raising
 
-FIXED = RechargePolicy("fixed", 10 * USD, amount_micros=20 * USD)
-TARGET = RechargePolicy("target", 10 * USD, target_micros=50 * USD)
+FIXED = RechargePolicy(RechargeMode.FIXED, 10 * USD, amount_micros=20 * USD)
+TARGET = RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD)
 ZOE = Acceptance("Zoë", "O'Hara", "2026-01")
 
 

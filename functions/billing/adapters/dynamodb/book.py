@@ -1,7 +1,7 @@
 """The book in DynamoDB: one Change, one TransactWriteItems."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import NoReturn
@@ -27,13 +27,16 @@ from billing.domain.errors import (
 from billing.domain.ledger import LedgerEntry
 from billing.domain.records import (
     ClosedPeriod,
+    Dispute,
     FundingSource,
     Operation,
     Payment,
     Recharge,
     Record,
+    Refund,
     Tenant,
 )
+from billing.domain.refunding import is_same_payment
 from billing.domain.usage import Call, CallKey
 from billing.ports import AlreadyRecordedError, CallsRecordedError
 
@@ -122,6 +125,33 @@ class DynamoDBBook:
     def recharge(self, ref: AccountRef, ordinal: int) -> Recharge:
         return items.record_of(Recharge, self._found(keys.recharge(ref, ordinal), "recharge"))
 
+    def payment(self, ref: AccountRef, gateway: str, payment_id: str) -> Payment:
+        raw = self._found(keys.payment(ref.tenant_id, gateway, payment_id), "payment")
+        found = items.record_of(Payment, raw)
+        if found.account != ref:
+            raise NotFoundError("there is no such payment")
+        return found
+
+    def payment_account(self, gateway: str, payment_id: str) -> AccountRef | None:
+        raw = self._table.get(keys.payment_pointer(gateway, payment_id))
+        if raw is None:
+            return None
+        pointer = items.read(items.PointerItem, raw)
+        return AccountRef(pointer.tenant_id, pointer.account_id)
+
+    def refund(self, ref: AccountRef, gateway: str, payment_id: str, number: int) -> Refund:
+        key = keys.refund(ref, gateway, payment_id, number)
+        return items.record_of(Refund, self._found(key, "refund"))
+
+    def refunds(self, ref: AccountRef, gateway: str, payment_id: str) -> list[Refund]:
+        of_payment = items.RecordItem.sk.startswith(keys.refunds(gateway, payment_id))
+        found = self._table.query(keys.things(ref), of_payment, consistent=True)
+        return [items.record_of(Refund, raw) for raw in found]
+
+    def dispute(self, ref: AccountRef, gateway: str, dispute_id: str) -> Dispute | None:
+        raw = self._table.get(keys.dispute(ref, gateway, dispute_id))
+        return None if raw is None else items.record_of(Dispute, raw)
+
     def entries(
         self,
         account: Account,
@@ -148,7 +178,7 @@ class DynamoDBBook:
 
     def funding_sources(self, ref: AccountRef) -> list[FundingSource]:
         sources = items.RecordItem.sk.startswith(keys.SOURCE_PREFIX)
-        found = self._table.query(keys.things(ref), sources)
+        found = self._table.query(keys.things(ref), sources, consistent=True)
         return [items.record_of(FundingSource, raw) for raw in found]
 
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
@@ -243,7 +273,7 @@ class DynamoDBBook:
             if raw is None:
                 continue
             stored = items.record_of(Payment, raw)
-            if replace(payment, captured_at=stored.captured_at) != stored:
+            if not is_same_payment(payment, stored):
                 break
             credited_by = items.read(items.PaymentItem, raw).operation_id
             operation = self.operation(stored.account, credited_by)
@@ -290,6 +320,8 @@ def _record_puts(record: Record, operation: Operation | None) -> list[Put]:
     """Records are guarded by their Change's operation and version; what may come by two ways, by
     itself as well."""
     match record:
+        case Payment() if record.revision:
+            return [Put(items.payment_item(record, record.credited_by))]
         case Payment():
             assert operation is not None, "a payment is credited by an operation"
             return [

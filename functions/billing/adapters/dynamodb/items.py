@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.models import Model
 
-from billing.adapters.dynamodb import keys
+from billing.adapters.dynamodb import keys, upgrades
 from billing.adapters.dynamodb.codec import V, Value, from_json, to_json
 from billing.adapters.dynamodb.packing import pack, pack_calls, unpack, unpack_calls
 from billing.domain.account import Account, AccountRef
@@ -18,11 +18,13 @@ from billing.domain.records import (
     AccountListing,
     AuditRecord,
     ClosedPeriod,
+    Dispute,
     Event,
     FundingSource,
     Operation,
     Payment,
     Recharge,
+    Refund,
     Tenant,
     Timer,
     TimerKind,
@@ -127,6 +129,9 @@ def account_item(account: Account) -> AccountItem:
     for told in ("ref", "version", "wallet_micros", "currency"):
         del stored[told]
     stored["daily_spend"] = _packed_days(account.daily_spend)
+    stored["recharging"] = upgrades.without_defaults(account.recharging)
+    if not account.hourly_spend:
+        del stored["hourly_spend"]
     stored["totals"] = totals = to_json(account.totals)
     if not account.totals.metered:
         # Nearly every account: it pays for no field that says nothing.
@@ -148,6 +153,7 @@ def account_of(raw: Raw) -> Account:
     stored["wallet_micros"] = int(item.wallet_micros)
     stored["currency"] = item.currency
     stored["daily_spend"] = _unpacked_days(stored["daily_spend"])
+    stored["recharging"] = upgrades.recharging(stored["recharging"])
     return from_json(Account, stored)
 
 
@@ -217,7 +223,7 @@ def operation_item(operation: Operation) -> RecordItem:
 
 def record_of(kind: type[V], raw: Raw) -> V:
     """What is kept as JSON: operations, recharges, sources, periods, tenants, listings, events."""
-    return from_json(kind, json.loads(read(RecordItem, raw).body))
+    return from_json(kind, upgrades.record(kind, json.loads(read(RecordItem, raw).body)))
 
 
 def timer_item(timer: Timer) -> TimerItem:
@@ -260,18 +266,22 @@ def pointer_item(payment: Payment) -> PointerItem:
     )
 
 
-def record_item(
-    record: Recharge | FundingSource | ClosedPeriod | AuditRecord | AccountListing,
-) -> RecordItem:
+Kept = Recharge | Refund | Dispute | FundingSource | ClosedPeriod | AuditRecord | AccountListing
+"""Records that are kept as JSON, one item each."""
+
+
+def record_item(record: Kept) -> RecordItem:
     return RecordItem(*_record_key(record), body=_body(record))
 
 
-def _record_key(
-    record: Recharge | FundingSource | ClosedPeriod | AuditRecord | AccountListing,
-) -> keys.Key:
+def _record_key(record: Kept) -> keys.Key:
     match record:
         case Recharge(account=ref, ordinal=ordinal):
             return keys.recharge(ref, ordinal)
+        case Refund(account=ref, gateway=gateway, payment_id=payment_id, number=number):
+            return keys.refund(ref, gateway, payment_id, number)
+        case Dispute(account=ref, gateway=gateway, dispute_id=dispute_id):
+            return keys.dispute(ref, gateway, dispute_id)
         case FundingSource(account=ref, source_id=source_id):
             return keys.funding_source(ref, source_id)
         case ClosedPeriod(account=ref, period=period):

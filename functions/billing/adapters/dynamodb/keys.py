@@ -194,6 +194,19 @@ def funding_source(ref: AccountRef, source_id: str) -> Key:
     return Key(things(ref), SOURCE_PREFIX + _escape(source_id))
 
 
+def refund(ref: AccountRef, gateway: str, payment_id: str, number: int) -> Key:
+    return Key(things(ref), _join("REFUND", gateway, payment_id, f"{number:06d}"))
+
+
+def refunds(gateway: str, payment_id: str) -> str:
+    """What the sort keys of a payment's refunds begin with."""
+    return _join("REFUND", gateway, payment_id) + "#"
+
+
+def dispute(ref: AccountRef, gateway: str, dispute_id: str) -> Key:
+    return Key(things(ref), _join("DISPUTE", gateway, dispute_id))
+
+
 def payment(tenant_id: str, gateway: str, payment_id: str) -> Key:
     return Key(_join("PAY", tenant_id, gateway, payment_id), "PAYMENT")
 
