@@ -5,6 +5,24 @@ from collections.abc import Iterator
 import pytest
 
 from contract.beds import Bed, in_cloud, in_memory, in_moto
+from contract.gateway_beds import GatewayBed, Opener
+from contract.sandbox_beds import sandbox_in_cloud, sandbox_in_memory, sandbox_in_moto
+from contract.stripe_beds import stripe_in_process, stripe_over_http
+
+DIALECT_BEDS = [
+    pytest.param(sandbox_in_memory, id="sandbox in memory"),
+    pytest.param(stripe_in_process, id="stripe in process"),
+    pytest.param(stripe_over_http, id="stripe over http"),
+]
+"""Where the gateway contract holds: each gateway, and each way to reach it. One line more for each.
+"""
+
+GATEWAY_BEDS = [
+    *DIALECT_BEDS,
+    pytest.param(sandbox_in_moto, id="sandbox in moto"),
+    pytest.param(sandbox_in_cloud, id="sandbox in the cloud", marks=pytest.mark.cloud),
+]
+"""The same, and the tables that the sandbox's book may be kept in. Webhooks do not depend on it."""
 
 
 @pytest.fixture
@@ -20,3 +38,19 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
         assert where == "cloud", where
         with in_cloud(request.getfixturevalue("cloud").endpoint) as bed:
             yield bed
+
+
+@pytest.fixture(params=GATEWAY_BEDS)
+def gateway_bed(request: pytest.FixtureRequest) -> Iterator[GatewayBed]:
+    """A gateway with an empty book."""
+    opener: Opener = request.param
+    with opener(request) as bed:
+        yield bed
+
+
+@pytest.fixture(params=DIALECT_BEDS)
+def dialect_bed(request: pytest.FixtureRequest) -> Iterator[GatewayBed]:
+    """A gateway with an empty book, whose webhooks are in question."""
+    opener: Opener = request.param
+    with opener(request) as bed:
+        yield bed

@@ -1,180 +1,225 @@
 """The sandbox gateway: charges test tokens, and keeps a book of truth of its own.
 
-How it decides is written once, over anything that keeps a record under a name; the table and the
+How it decides is written once, over anything that keeps a document under a name; the table and the
 tests' dictionary are two such things. What it charged can be compared with what was credited.
 """
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
+from datetime import date
 
-from billing.domain.canonical import Json, digest
-from billing.domain.errors import PaymentUnknownError, TalktimeError
-from billing.ports import Captured, ChargeRequest, Declined
+from billing.adapters.gateways.sandbox_behaviour import (
+    DECLINES,
+    EXPIRED,
+    NEEDS_ACTION,
+    STOLEN,
+    SUCCEEDS,
+    TIMES_OUT_AFTER_CHARGING,
+    TIMES_OUT_WITHOUT_CHARGING,
+    TOKENS,
+    UPI_DECLINES,
+    UPI_SUCCEEDS,
+)
+from billing.adapters.gateways.sandbox_payments import SandboxPayments
+from billing.adapters.gateways.sandbox_records import (
+    DISPUTE,
+    DISPUTE_END,
+    Document,
+    SandboxBook,
+    SandboxCharge,
+    named,
+)
+from billing.adapters.gateways.sandbox_refunds import SandboxRefunds
+from billing.adapters.gateways.sandbox_setups import SandboxSetups
+from billing.adapters.gateways.sandbox_truth import collected, told
+from billing.domain.errors import NotFoundError
+from billing.domain.gateway_events import GatewayEvent, GatewayEventKind
+from billing.ports import (
+    ChargeRequest,
+    Clock,
+    Outcome,
+    Refunded,
+    RefundRefused,
+    RefundRequest,
+    Setup,
+    SetupFailed,
+    SetupRequest,
+    SourceSaved,
+)
+
+__all__ = [
+    "DECLINES",
+    "EXPIRED",
+    "NAME",
+    "NEEDS_ACTION",
+    "STOLEN",
+    "SUCCEEDS",
+    "TIMES_OUT_AFTER_CHARGING",
+    "TIMES_OUT_WITHOUT_CHARGING",
+    "TOKENS",
+    "UPI_DECLINES",
+    "UPI_SUCCEEDS",
+    "SandboxBook",
+    "SandboxCharge",
+    "SandboxGateway",
+]
 
 NAME = "sandbox"
 
-SUCCEEDS = "tok_succeeds"
-DECLINES = "tok_declines"
-TIMES_OUT_AFTER_CHARGING = "tok_times_out_after_charging"
-TIMES_OUT_WITHOUT_CHARGING = "tok_times_out_without_charging"
-TOKENS = (SUCCEEDS, DECLINES, TIMES_OUT_AFTER_CHARGING, TIMES_OUT_WITHOUT_CHARGING)
-
-
-class SandboxKeyReusedError(TalktimeError):
-    """This idempotency key came before with other parameters. Nothing was charged."""
-
-    code = "gateway_key_reused"
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxCharge:
-    """Money the sandbox has collected.
-
-    Args:
-        metadata: What the request said about itself, such as tenant and account.
-    """
-
-    payment_id: str
-    idempotency_key: str
-    amount_minor: int
-    currency: str
-    source_token: str
-    metadata: Mapping[str, str]
-
-
-class Outcome(StrEnum):
-    CAPTURED = "captured"
-    DECLINED = "declined"
-    CLOSED = "closed"  # Looked up before anything was charged: nothing will be any more.
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxRecord:
-    """One line of the sandbox's book; never changed once written.
-
-    Args:
-        name: ``REQUEST#`` binds a key to its parameters, ``OUTCOME#`` holds what became of it.
-        request_hash: Digest of the parameters; empty where no request was seen.
-        outcome: None for a binding.
-        code: Why it was declined.
-        charge: What was collected.
-    """
-
-    name: str
-    request_hash: str = ""
-    outcome: Outcome | None = None
-    code: str = ""
-    charge: SandboxCharge | None = None
-
-
-class SandboxBook(Protocol):
-    """Where the sandbox keeps its records."""
-
-    def get(self, name: str) -> SandboxRecord | None:
-        """The record of that name, read consistently."""
-        ...
-
-    def put_if_absent(self, record: SandboxRecord) -> SandboxRecord | None:
-        """Keep a record unless its name is taken; the one that took it, or None."""
-        ...
-
-    def charges(self) -> list[SandboxCharge]:
-        """Everything collected, by payment id."""
-        ...
+DISPUTE_SUFFIX = "_dispute"
 
 
 class SandboxGateway:
     """A payment gateway whose source tokens say how it will behave.
 
-    Each key is bound to its parameters first, and its outcome is written once: of any number of
-    calls at once, one decides and the others answer the same.
+    Besides the port it has the stand-ins for everybody else: the customer who approves, turns down,
+    saves a source or disputes, and whoever works at the gateway's dashboard. Those raise
+    NotFoundError for what the sandbox does not know, and change nothing when they come too late.
     """
 
     name = NAME
 
-    def __init__(self, book: SandboxBook) -> None:
+    def __init__(self, book: SandboxBook, clock: Clock) -> None:
         self._book = book
+        self._clock = clock
+        self._payments = SandboxPayments(book, clock)
+        self._refunds = SandboxRefunds(book, clock, self._payments)
+        self._setups = SandboxSetups(book, clock)
 
-    def charge(self, request: ChargeRequest) -> Captured | Declined:
+    def charge(self, request: ChargeRequest) -> Outcome:
         """Collect once per idempotency key, as the source token says.
 
+        A debit under a UPI mandate is processing until 24 hours after it was asked for. Without a
+        source its customer has 15 minutes to approve it.
+
         Raises:
-            SandboxKeyReusedError: The key came before with other parameters.
+            GatewayKeyReusedError: The key came before with other parameters.
             PaymentUnknownError: The token asks for it, or the sandbox's book did not answer.
         """
-        request_hash = _request_hash(request)
-        binding = SandboxRecord(_request_name(request.idempotency_key), request_hash)
-        bound = self._book.put_if_absent(binding)
-        if bound is not None and bound.request_hash != request_hash:
-            raise SandboxKeyReusedError(
-                f"idempotency key {request.idempotency_key} was used with other parameters"
-            )
-        is_first = bound is None
-        if is_first and request.source_token == TIMES_OUT_WITHOUT_CHARGING:
-            raise PaymentUnknownError("the sandbox gateway timed out")
-        decided = _decide(request, request_hash)
-        outcome = self._book.put_if_absent(decided) or decided
-        if is_first and request.source_token == TIMES_OUT_AFTER_CHARGING:
-            raise PaymentUnknownError("the sandbox gateway timed out")
-        return _answer(outcome) or Declined("key_closed")
+        return self._payments.charge(request)
 
-    def find(self, idempotency_key: str) -> Captured | Declined | None:
+    def find(self, request: ChargeRequest, payment_id: str | None = None) -> Outcome | None:
         """What became of a key. None closes it, so that a charge still on its way cannot follow.
 
         Raises:
             PaymentUnknownError: The sandbox's book did not answer.
         """
-        name = _outcome_name(idempotency_key)
-        closed = SandboxRecord(name, outcome=Outcome.CLOSED)
-        outcome = self._book.get(name) or self._book.put_if_absent(closed) or closed
-        return _answer(outcome)
+        return self._payments.find(request)
+
+    def cancel(self, request: ChargeRequest, payment_id: str) -> Outcome:
+        """Call off what waits for its customer; a key never seen is closed, and declined as such.
+
+        Raises:
+            PaymentUnknownError: The sandbox's book did not answer.
+        """
+        return self._payments.cancel(request)
+
+    def refund(self, request: RefundRequest) -> Refunded | RefundRefused:
+        """Give back once per idempotency key.
+
+        Refusals, in order of precedence: ``unknown_payment`` (or not captured), ``invalid_amount``,
+        ``invalid_currency``, ``exceeds_payment`` (more than is left of what was captured).
+
+        Raises:
+            GatewayKeyReusedError: The key came before with other parameters.
+            PaymentUnknownError: The sandbox's book did not answer.
+        """
+        return self._refunds.refund(request)
+
+    def find_refund(self, request: RefundRequest) -> Refunded | RefundRefused | None:
+        """What became of a key. None closes it, so that a refund still on its way cannot follow.
+
+        Raises:
+            PaymentUnknownError: The sandbox's book did not answer.
+        """
+        return self._refunds.find_refund(request)
+
+    def begin_setup(self, request: SetupRequest) -> Setup:
+        """Begin to save a source.
+
+        Raises:
+            GatewayKeyReusedError: The key came before with other parameters.
+            PaymentUnknownError: The sandbox's book did not answer.
+        """
+        return self._setups.begin(request)
+
+    def find_setup(self, setup_id: str) -> SourceSaved | SetupFailed | None:
+        return self._setups.find(setup_id)
+
+    def forget_source(self, token: str) -> None:
+        """Let go of a token with a name of its own; plain ones are everybody's, and stay."""
+        self._setups.forget(token)
+
+    def approve(self, payment_id: str) -> None:
+        """The customer approves a one-off payment in their app."""
+        self._payments.approve(payment_id)
+
+    def turn_down(self, payment_id: str) -> None:
+        """The customer turns a one-off payment down."""
+        self._payments.turn_down(payment_id)
+
+    def finish_setup(
+        self, setup_id: str, token: str = "", *, expires_on: date | None = None
+    ) -> None:
+        """The customer fills in the hosted fields.
+
+        Args:
+            token: How the saved source will behave; empty: it succeeds.
+            expires_on: The card's last valid day; None: one years ahead.
+
+        Raises:
+            InvalidInputError: No such token, or one of another method.
+        """
+        self._setups.finish(setup_id, token, expires_on)
+
+    def fail_setup(self, setup_id: str, code: str = "authentication_failed") -> None:
+        """The customer's bank does not let the source be saved."""
+        self._setups.fail(setup_id, code)
+
+    def revoke_source(self, token: str) -> None:
+        """The customer revokes a mandate at their bank; see ``forget_source`` for plain tokens."""
+        self._setups.revoke(token)
+
+    def refund_elsewhere(self, payment_id: str, amount_minor: int) -> Refunded | RefundRefused:
+        """Somebody refunds from the dashboard: once more at every call."""
+        return self._refunds.refund_elsewhere(payment_id, amount_minor)
+
+    def fail_refund(self, refund_id: str) -> None:
+        """The customer's bank sends a refund back."""
+        self._refunds.fail(refund_id)
+
+    def dispute(self, payment_id: str) -> str:
+        """The customer disputes a captured payment, whole; the dispute's id."""
+        charge = self._payments.collected(payment_id)
+        if charge is None:
+            raise NotFoundError(f"the sandbox has captured no payment {payment_id}")
+        dispute_id = f"{payment_id}{DISPUTE_SUFFIX}"
+        document: Document = {
+            "kind": GatewayEventKind.DISPUTED,
+            "dispute": dispute_id,
+            "amount_minor": charge.amount_minor,
+            "reason": "fraudulent",
+            "at": self._clock.now().isoformat(),
+        }
+        self._book.put_if_absent(named(DISPUTE, payment_id), document)
+        return dispute_id
+
+    def close_dispute(self, dispute_id: str, *, won: bool) -> None:
+        """The bank decides."""
+        payment_id = dispute_id.removesuffix(DISPUTE_SUFFIX)
+        if self._book.get(named(DISPUTE, payment_id)) is None:
+            raise NotFoundError(f"the sandbox knows no dispute {dispute_id}")
+        kind = GatewayEventKind.DISPUTE_WON if won else GatewayEventKind.DISPUTE_LOST
+        document = {"kind": kind, "at": self._clock.now().isoformat()}
+        self._book.put_if_absent(named(DISPUTE_END, payment_id), document)
 
     def captured(self) -> list[SandboxCharge]:
-        """Everything it has collected, by payment id: the other side of every comparison."""
-        return self._book.charges()
+        """Everything it has collected, by payment id, with what of it was given back.
 
+        The other side of every comparison.
+        """
+        self._payments.settle()
+        return collected(self._book.documents())
 
-def _decide(request: ChargeRequest, request_hash: str) -> SandboxRecord:
-    key = request.idempotency_key
-    code = _decline_code(request)
-    if code:
-        return SandboxRecord(_outcome_name(key), request_hash, Outcome.DECLINED, code)
-    charge = SandboxCharge(
-        payment_id=f"sbx_{hashlib.sha256(key.encode()).hexdigest()[:24]}",
-        idempotency_key=key,
-        amount_minor=request.amount_minor,
-        currency=request.currency,
-        source_token=request.source_token,
-        metadata=dict(request.metadata),
-    )
-    return SandboxRecord(_outcome_name(key), request_hash, Outcome.CAPTURED, charge=charge)
-
-
-def _decline_code(request: ChargeRequest) -> str:
-    if request.source_token not in TOKENS:
-        return "invalid_source"
-    if request.amount_minor <= 0:
-        return "invalid_amount"
-    return "insufficient_funds" if request.source_token == DECLINES else ""
-
-
-def _answer(record: SandboxRecord) -> Captured | Declined | None:
-    if record.charge is not None:
-        return Captured(record.charge.payment_id)
-    return Declined(record.code) if record.outcome is Outcome.DECLINED else None
-
-
-def _request_hash(request: ChargeRequest) -> str:
-    metadata: Json = dict(request.metadata)
-    return digest([request.amount_minor, request.currency, request.source_token, metadata])
-
-
-def _request_name(idempotency_key: str) -> str:
-    return f"REQUEST#{idempotency_key}"
-
-
-def _outcome_name(idempotency_key: str) -> str:
-    return f"OUTCOME#{idempotency_key}"
+    def events(self) -> list[GatewayEvent]:
+        """Everything it has to tell so far, by when it happened."""
+        self._payments.settle()
+        return told(self._book.documents())

@@ -1,7 +1,7 @@
 """The sandbox gateway's book of truth in a table of its own, apart from ours."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from typing import ParamSpec, TypeVar
 
@@ -16,8 +16,8 @@ from billing.adapters.dynamodb.table import (
     RETRIES,
     error_code,
 )
-from billing.adapters.gateways.sandbox import Outcome, SandboxCharge, SandboxRecord
-from billing.domain.canonical import Json, canonical_json
+from billing.adapters.gateways.sandbox_records import Document
+from billing.domain.canonical import canonical_json
 from billing.domain.errors import PaymentUnknownError
 
 # A worker asks within its own time-out, and would rather not know than not finish.
@@ -32,13 +32,10 @@ T = TypeVar("T")
 
 
 class SandboxItem(Model):
-    """One record."""
+    """One document."""
 
     pk = UnicodeAttribute(hash_key=True)
-    request_hash = UnicodeAttribute()
-    outcome = UnicodeAttribute(null=True)
-    code = UnicodeAttribute()
-    charge = UnicodeAttribute(null=True)
+    document = UnicodeAttribute()
 
 
 @cache
@@ -62,73 +59,34 @@ def unknown_when_unreachable(call: Callable[P, T]) -> Callable[P, T]:
 
 
 class TableSandboxBook:
-    """The sandbox's records, each written once under a condition."""
+    """The sandbox's documents, each written once under a condition."""
 
     def __init__(self, table_name: str) -> None:
         self._items = sandbox_items(table_name)
 
     @unknown_when_unreachable
-    def get(self, name: str) -> SandboxRecord | None:
+    def get(self, name: str) -> Document | None:
         try:
-            return _record(self._items.get(name, consistent_read=True))
+            return _document(self._items.get(name, consistent_read=True))
         except self._items.DoesNotExist:
             return None
 
     @unknown_when_unreachable
-    def put_if_absent(self, record: SandboxRecord) -> SandboxRecord | None:
-        item = self._items(
-            record.name,
-            request_hash=record.request_hash,
-            outcome=record.outcome,
-            code=record.code,
-            charge=_charge_document(record.charge),
-        )
+    def put_if_absent(self, name: str, document: Document) -> Document | None:
+        item = self._items(name, document=canonical_json(document))
         try:
             item.save(condition=SandboxItem.pk.does_not_exist())
         except PutError as error:
             if error_code(error) != CONDITION_FAILED_CODE:
                 raise
-            return _record(self._items.get(record.name, consistent_read=True))
+            return _document(self._items.get(name, consistent_read=True))
         return None
 
     @unknown_when_unreachable
-    def charges(self) -> list[SandboxCharge]:
-        records = map(_record, self._items.scan(consistent_read=True))
-        found = (record.charge for record in records if record.charge)
-        return sorted(found, key=lambda charge: charge.payment_id)
+    def documents(self) -> Mapping[str, Document]:
+        return {item.pk: _document(item) for item in self._items.scan(consistent_read=True)}
 
 
-def _charge_document(charge: SandboxCharge | None) -> str | None:
-    if charge is None:
-        return None
-    document: dict[str, Json] = {
-        "payment": charge.payment_id,
-        "key": charge.idempotency_key,
-        "amount_minor": charge.amount_minor,
-        "currency": charge.currency,
-        "source": charge.source_token,
-        "metadata": dict(charge.metadata),
-    }
-    return canonical_json(document)
-
-
-def _record(item: SandboxItem) -> SandboxRecord:
-    return SandboxRecord(
-        name=item.pk,
-        request_hash=item.request_hash,
-        outcome=Outcome(item.outcome) if item.outcome else None,
-        code=item.code,
-        charge=_charge(item.charge) if item.charge else None,
-    )
-
-
-def _charge(text: str) -> SandboxCharge:
-    document = json.loads(text)
-    return SandboxCharge(
-        payment_id=document["payment"],
-        idempotency_key=document["key"],
-        amount_minor=document["amount_minor"],
-        currency=document["currency"],
-        source_token=document["source"],
-        metadata=document["metadata"],
-    )
+def _document(item: SandboxItem) -> Document:
+    document: Document = json.loads(item.document)
+    return document
