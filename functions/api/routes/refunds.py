@@ -1,0 +1,165 @@
+"""Payments: how they stand, and giving them back."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from api import auth
+from api.accepting import audit_of
+from api.endpoint import Answer, Call, Endpoint
+from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.problems import RequestError
+from api.routes.accounts import ACCOUNT_PATH
+from api.schemas.recharges import OperationOut
+from api.schemas.refunds import PaymentOut, PaymentQuery, RefundIn, RefundOut
+from billing.domain.account import AccountRef
+from billing.domain.canonical import digest
+from billing.domain.errors import CurrencyMismatchError, NotFoundError, PaymentUnknownError
+from billing.domain.records import Operation, OperationState, Payment
+from billing.ports import AlreadyRecordedError
+from billing.services.change_account import recorded_error
+from billing.services.refund_payment import RefundOrder
+
+TAG = "Payments"
+PATH = f"{ACCOUNT_PATH}/payments/{{payment}}"
+
+
+def get_payment(call: Call) -> Answer:
+    ref = call.account()
+    book = call.talktime.book
+    book.account(ref)
+    payment = _payment(call, ref, call.query_as(PaymentQuery).gateway)
+    refunds = book.refunds(ref, payment.gateway, payment.payment_id)
+    named = (book.dispute(ref, payment.gateway, dispute_id) for dispute_id in payment.disputes)
+    disputes = [dispute for dispute in named if dispute is not None]
+    return Answer(200, PaymentOut.of(payment, refunds, disputes))
+
+
+def post_refund(call: Call) -> Answer:
+    """Refund once. Whatever is answered is read from the operation, the first time as later."""
+    ref = call.account()
+    operation_id = call.operation_id(ref.account_id)
+    book = call.talktime.book
+    book.account(ref)
+    is_replayed = False
+    try:
+        recorded = book.operation(ref, operation_id)
+        if recorded is not None:
+            raise recorded_error(recorded, _request_hash(call))
+        _refund(call, ref, operation_id)
+    except AlreadyRecordedError as error:
+        is_replayed = True
+        if is_abandoned(error.operation, call.talktime.clock.now()):
+            # A crash left it between intent and outcome: the same key, the same refund.
+            _unless_unknown(lambda: call.talktime.refund_payment.finish_open(ref))
+    recorded = book.operation(ref, operation_id)
+    assert recorded is not None, "a request that was not refused is recorded"
+    if is_replayed:
+        require_answer(recorded, call.talktime.clock.now())
+    return _answer(call, recorded, is_replayed=is_replayed)
+
+
+def _request_hash(call: Call) -> str:
+    """The payment is part of the request: a key is good for one."""
+    return digest([call.path["payment"], body_hash(call.body_as(RefundIn))])
+
+
+def _refund(call: Call, ref: AccountRef, operation_id: str) -> None:
+    body = call.body_as(RefundIn)
+    payment = _payment(call, ref, body.gateway)
+    if body.amount is not None and body.amount.currency != payment.currency:
+        raise CurrencyMismatchError(
+            f"the payment was made in {payment.currency}", field="amount/currency"
+        )
+    operation = Operation(
+        operation_id=operation_id,
+        body_hash=_request_hash(call),
+        account=ref,
+        state=OperationState.PENDING,
+        answer=None,
+        recorded_at=call.talktime.clock.now(),
+    )
+    asked = {"payment": payment.payment_id, **body.model_dump(mode="json", exclude_none=True)}
+    order = RefundOrder(
+        gateway=payment.gateway,
+        payment_id=payment.payment_id,
+        amount_micros=body.amount.parse().micros if body.amount else None,
+        operation=operation,
+        audit=audit_of(call, ref, operation_id, "payment.refund_requested", None, asked),
+    )
+    _unless_unknown(lambda: call.talktime.refund_payment.refund(ref, order))
+
+
+def _payment(call: Call, ref: AccountRef, gateway: str | None) -> Payment:
+    """The payment of the path, at whichever of the deployment's gateways it was made.
+
+    Raises:
+        NotFoundError: At none of them, or not by this account.
+    """
+    for name in call.talktime.gateways if gateway is None else (gateway,):
+        with suppress(NotFoundError):
+            return call.talktime.book.payment(ref, name, call.path["payment"])
+    raise NotFoundError("there is no such payment")
+
+
+def _unless_unknown(refund: Callable[[], object]) -> None:
+    """A refund whose outcome is unknown is recorded as such, which the operation says."""
+    with suppress(PaymentUnknownError):
+        refund()
+
+
+def _answer(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:
+    refund = RefundOut.recorded(operation.answer)
+    if operation.state is OperationState.FAILED:
+        raise RequestError(
+            "refund_refused",
+            f"The gateway refused the refund: {refund.failure_code}. Nothing was given back.",
+            headers={"Idempotency-Replayed": "true"} if is_replayed else {},
+            members={"refund": refund.model_dump(mode="json")},
+        )
+    account_path = ACCOUNT_PATH.format(acct=operation.account.account_id)
+    location = call.url(f"{account_path}/operations/{operation.operation_id}")
+    is_settled = operation.state is OperationState.SUCCEEDED
+    return Answer(
+        201 if is_settled else 202,
+        refund if is_settled else OperationOut.of(operation),
+        {"Location": location},
+        is_replayed=is_replayed,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path=PATH,
+        name="get_payment",
+        summary="A captured payment, with its refunds and disputes",
+        tag=TAG,
+        serve=get_payment,
+        roles=auth.ADMINS,
+        is_tenants=True,
+        query=PaymentQuery,
+        answers={200: PaymentOut},
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="POST",
+        path=f"{PATH}/refunds",
+        name="post_refund",
+        summary="Give a payment back, wholly or in part, out of the wallet",
+        tag=TAG,
+        serve=post_refund,
+        is_tenants=True,
+        body=RefundIn,
+        key=Needs.REQUIRED,
+        answers={201: RefundOut, 202: OperationOut},
+        problems=(
+            "not_found",
+            "currency_mismatch",
+            "exceeds_payment",
+            "insufficient_balance",
+            "refund_refused",
+            "request_in_flight",
+            "idempotency_key_expired",
+        ),
+    ),
+)
