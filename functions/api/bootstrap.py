@@ -24,10 +24,9 @@ from billing.adapters.dynamodb.directory import DynamoDBDirectory
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
-from billing.adapters.gateways.sandbox import SandboxGateway
-from billing.adapters.gateways.sandbox_table import TableSandboxBook
+from billing.adapters.gateways import registry
 from billing.adapters.queues import SqsUsageQueue
-from billing.adapters.secrets import StoredSecret
+from billing.adapters.secrets import ChangingSecret, StoredSecret, gateway_key
 
 
 @cache
@@ -39,7 +38,7 @@ def app() -> APIGatewayHttpResolver:
 def talktime() -> Talktime:
     table = Table(os.environ["TABLE_NAME"])
     clock = clock_from(os.environ)
-    sandbox = SandboxGateway(TableSandboxBook(os.environ["SANDBOX_TABLE_NAME"]))
+    stripe_key = ChangingSecret(os.environ["STRIPE_KEY_ARN"], boto3.client("secretsmanager"))
     bucket = os.environ["DECKS_BUCKET"]
     s3 = boto3.client("s3", config=Config(signature_version="s3v4"))
     return Talktime(
@@ -55,7 +54,13 @@ def talktime() -> Talktime:
         quarantine=DynamoDBQuarantine(table),
         summaries=DynamoDBSummaries(table),
         usage_queue=SqsUsageQueue(os.environ["USAGE_QUEUE_URL"], boto3.client("sqs")),
-        gateways={sandbox.name: sandbox},
+        gateway=os.environ["PAYMENT_GATEWAY"],
+        gateways=registry.gateways(
+            in_use=os.environ["PAYMENT_GATEWAY"],
+            sandbox_table=os.environ["SANDBOX_TABLE_NAME"],
+            stripe_key=gateway_key(stripe_key),
+            clock=clock,
+        ),
         country_of=_country_of,
         clock=clock,
     )

@@ -133,6 +133,7 @@ class Endpoint:
         roles: Who may call; None: anybody, without a token.
         is_tenants: It is about one tenant's things: the tenant is the token's, or named by the
             operator. Otherwise it is the operator's own.
+        is_near_cards: People paste card numbers here: they are looked for more closely.
         body: The JSON body's schema.
         uploads: The media type of a body that is no JSON.
         reads: The media types of a JSON body that the endpoint itself takes apart, so that one
@@ -155,6 +156,7 @@ class Endpoint:
     answers: Mapping[int, type[Schema] | None]
     roles: frozenset[Role] | None = auth.OPERATORS
     is_tenants: bool = False
+    is_near_cards: bool = False
     query: type[Query] | None = None
     body: type[Schema] | None = None
     uploads: str | None = None

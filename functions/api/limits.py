@@ -6,10 +6,14 @@ import json
 import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from api.problems import FieldError, RequestError, escape
 
 JSON_BYTES = 256 * 1024
+FORM_BYTES = 16 * 1024
+"""A form that a person fills in."""
+
 CSV_BYTES = 4_500_000
 """A Lambda function is handed at most 6 MB (service quota): a body in base64 is a third longer, and
 the rest of the event wants room."""
@@ -18,6 +22,10 @@ MAX_DEPTH = 32
 
 _MARK = re.compile(r'\\.|["\[\]{}]', re.DOTALL)
 _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
+_SPREAD_OUT = re.compile(r"\d(?:[\s._\-\u2010-\u2015]{0,3}\d){12,}")
+_GROUP = re.compile(r"\d+")
+_CARD_DIGITS = range(13, 20)
+_GIVEN_OUT = re.compile(r"[a-z]+_[0-9a-z]{20,}")
 _MACHINE_WORD = re.compile(r"[0-9A-Za-z]{32,}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _PHONE_FIELDS = frozenset({"to", "from"})
@@ -78,32 +86,44 @@ def read_json(body: bytes) -> tuple[str, Any]:
         value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
     except ValueError:
         raise _invalid("it does not parse") from None
-    for pointer, name, found in strings(value):
+    for _, _, found in strings(value):
         if not found.isascii() and any("\ud800" <= c <= "\udfff" for c in found):
-            raise _invalid(f"the text at {pointer or name!r} is no Unicode text")
+            # Where it is may be the name of a field, which nobody has looked at yet.
+            raise _invalid("a text in it is no Unicode text")
     return text, value
 
 
-def strings(value: Any, pointer: str = "", name: str = "") -> Iterator[tuple[str, str, str]]:
-    """Every string in a JSON value: its pointer, the name of its field, and itself."""
+def strings(
+    value: Any, pointer: str = "", name: str = "", *, with_numbers: bool = False
+) -> Iterator[tuple[str, str, str]]:
+    """Every string in a JSON value: its pointer, the name of its field, and itself.
+
+    Args:
+        with_numbers: Numbers, too, as text.
+    """
     if isinstance(value, str):
         yield pointer, name, value
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield pointer, name, key
-            yield from strings(item, f"{pointer}/{escape(key)}", key)
+            yield from strings(item, f"{pointer}/{escape(key)}", key, with_numbers=with_numbers)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from strings(item, f"{pointer}/{index}", name)
+            yield from strings(item, f"{pointer}/{index}", name, with_numbers=with_numbers)
+    elif with_numbers and isinstance(value, int | float):
+        yield pointer, name, str(value)
 
 
-def refuse_card_numbers(value: Any) -> None:
+def refuse_card_numbers(value: Any, *, is_near_cards: bool = False) -> None:
     """No card number enters, whichever field it is put in.
+
+    Args:
+        is_near_cards: See ``card_number_pointers``.
 
     Raises:
         RequestError: ``card_number_refused``; it does not repeat the number.
     """
-    pointers = card_number_pointers(value)
+    pointers = card_number_pointers(value, is_near_cards=is_near_cards)
     if pointers:
         raise RequestError(
             "card_number_refused",
@@ -112,13 +132,42 @@ def refuse_card_numbers(value: Any) -> None:
         )
 
 
-def card_number_pointers(value: Any, exempt: Container[str] = ()) -> list[str]:
+def refuse_card_numbers_in_path(path: Mapping[str, str], *, is_near_cards: bool) -> None:
+    """The same for the parameters of a path, but for ids that were given out and phone numbers.
+
+    Where nobody has a card at hand, only a parameter of digits alone can be meant as one.
+
+    Raises:
+        RequestError: ``card_number_refused``.
+    """
+    given = {name: unquote(value) for name, value in path.items()}
+    suspects = {
+        name: value
+        for name, value in given.items()
+        if not _GIVEN_OUT.fullmatch(value)
+        and not _E164.fullmatch(value)
+        and (is_near_cards or not any(c.isalpha() for c in value))
+    }
+    refuse_card_numbers(suspects, is_near_cards=is_near_cards)
+
+
+def card_number_pointers(
+    value: Any, exempt: Container[str] = (), *, is_near_cards: bool = False
+) -> list[str]:
     """Where a JSON value holds what looks like a card number.
 
     Args:
         exempt: Pointers of ids that machines made: one in ten that is a long number passes Luhn's
             check by chance.
+        is_near_cards: Look also into machines' words, numbers that are no text, and digits that are
+            spread out, where more than a card's number is refused now and then.
     """
+    if is_near_cards:
+        return [
+            "" if holds_spread_card_number(pointer) else pointer
+            for pointer, _, text in strings(value, with_numbers=True)
+            if holds_spread_card_number(text)
+        ]
     return [
         # The name of a field may be the number itself.
         "" if holds_card_number(pointer) else pointer
@@ -136,6 +185,25 @@ def holds_card_number(text: str) -> bool:
     """
     found = _CARD.finditer(_MACHINE_WORD.sub(" ", text))
     return any(_passes_luhn([int(c) for c in match.group() if c.isdigit()]) for match in found)
+
+
+def holds_spread_card_number(text: str) -> bool:
+    """Whether neighbouring groups of digits, 13 to 19 of them together, pass Luhn's check.
+
+    Between the groups may be a few spaces, dashes, dots or underscores; digits of any script count,
+    and whatever stands before or behind.
+    """
+    for run in _SPREAD_OUT.finditer(text):
+        groups = _GROUP.findall(run.group())
+        for first in range(len(groups)):
+            digits = ""
+            for group in groups[first:]:
+                digits += group
+                if len(digits) in _CARD_DIGITS and _passes_luhn([int(c) for c in digits]):
+                    return True
+                if len(digits) > _CARD_DIGITS[-1]:
+                    break
+    return False
 
 
 def _passes_luhn(digits: list[int]) -> bool:

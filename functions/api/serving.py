@@ -97,7 +97,8 @@ class Server:
         content, body = _body(endpoint, event, headers)
         key = idempotency.key_of(headers, endpoint.key)
         raw_query = _query_pairs(event)
-        limits.refuse_card_numbers(dict(raw_query))
+        limits.refuse_card_numbers(dict(raw_query), is_near_cards=endpoint.is_near_cards)
+        limits.refuse_card_numbers_in_path(path, is_near_cards=endpoint.is_near_cards)
         return Call(
             endpoint=endpoint,
             talktime=self._talktime,
@@ -224,7 +225,7 @@ def _body(
         return content, None
     limits.require_media_type(headers, JSON)
     text, value = limits.read_json(content)
-    limits.refuse_card_numbers(value)
+    limits.refuse_card_numbers(value, is_near_cards=endpoint.is_near_cards)
 
     def validated() -> Schema:
         try:

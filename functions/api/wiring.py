@@ -25,8 +25,11 @@ from billing.ports import (
 )
 from billing.services.activate_deck import ActivateDeck
 from billing.services.add_funding_source import AddFundingSource
+from billing.services.arrange_sources import ArrangeSources
+from billing.services.begin_source import BeginSource
 from billing.services.change_account import ChangeAccount
 from billing.services.collect_recharge import CollectRecharge
+from billing.services.confirm_source import ConfirmSource
 from billing.services.correct_usage import CorrectUsage
 from billing.services.diff_decks import DiffDecks
 from billing.services.fix_parked import FixParked
@@ -37,6 +40,7 @@ from billing.services.prove_ledger import ProveLedger
 from billing.services.quote_usage import QuoteUsage
 from billing.services.read_overview import ReadOverview
 from billing.services.read_quarantine import ReadQuarantine
+from billing.services.refund_payment import RefundPayment
 from billing.services.replay_parked import ReplayParked
 from billing.services.rerate_usage import RerateUsage
 from billing.services.save_catalog import SaveCatalog
@@ -66,7 +70,12 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Talktime:
-    """The ports, and the services over them."""
+    """The ports, and the services over them.
+
+    Args:
+        gateway: Who collects, and saves new funding sources, in this deployment; sources saved with
+            another keep theirs.
+    """
 
     settings: Settings
     book: Book
@@ -81,6 +90,7 @@ class Talktime:
     gateways: Mapping[str, Gateway]
     country_of: CountryOf
     clock: Clock
+    gateway: str = "sandbox"
 
     @cached_property
     def cursors(self) -> Cursors:
@@ -100,8 +110,41 @@ class Talktime:
         )
 
     @cached_property
+    def refund_payment(self) -> RefundPayment:
+        return RefundPayment(
+            book=self.book,
+            gateways=self.gateways,
+            clock=self.clock,
+            change_account=self.change_account,
+        )
+
+    @cached_property
     def add_funding_source(self) -> AddFundingSource:
-        return AddFundingSource(self.change_account)
+        return AddFundingSource(self.book, self.change_account)
+
+    @cached_property
+    def begin_source(self) -> BeginSource:
+        return BeginSource(
+            book=self.book,
+            gateways=self.gateways,
+            clock=self.clock,
+            change_account=self.change_account,
+        )
+
+    @cached_property
+    def confirm_source(self) -> ConfirmSource:
+        return ConfirmSource(
+            book=self.book,
+            gateways=self.gateways,
+            change_account=self.change_account,
+            begin_source=self.begin_source,
+        )
+
+    @cached_property
+    def arrange_sources(self) -> ArrangeSources:
+        return ArrangeSources(
+            book=self.book, gateways=self.gateways, change_account=self.change_account
+        )
 
     @cached_property
     def set_auto_recharge(self) -> SetAutoRecharge:

@@ -1,21 +1,46 @@
 """Automatic recharge: the settings, and what they would do now."""
 
+from typing import Any
+
 from api import auth, etags
 from api.accepting import acceptance_of
 from api.endpoint import Answer, Call, Endpoint
 from api.routes.accounts import ACCOUNT_PATH
+from api.schemas.auto_recharge import AutoRechargeIn, AutoRechargeOut, EarlyOut
 from api.schemas.base import MoneyIn, MoneyOut
-from api.schemas.recharges import AutoRechargeIn, AutoRechargeOut
-from billing.domain.account import RechargePolicy
 from billing.domain.errors import CurrencyMismatchError, InvalidInputError
-from billing.services.read_overview import Overview
+from billing.domain.recharging import Every, RechargeMode, RechargePolicy
+from billing.services.read_overview import EarlyView, Overview
 from billing.services.set_auto_recharge import policy_etag
 
 TAG = "Recharge"
 PATH = f"{ACCOUNT_PATH}/auto-recharge"
 
-_AMOUNTS = ("threshold", "amount", "target", "maximum")
-_NEEDED = {"off": (), "fixed": ("threshold", "amount"), "target": ("threshold", "target")}
+_MONEY = ("threshold", "amount", "target", "minimum", "maximum", "monthly_cap")
+_NUMBERS = ("lookback_days", "recharge_days", "reserve_days", "minimum_history_days", "day")
+_LIMITS = ("maximum", "monthly_cap", "early")
+_NEEDED = {
+    "off": (),
+    "fixed": ("threshold", "amount"),
+    "target": ("threshold", "target"),
+    "usage": (),
+    "calendar": ("amount", "every", "day"),
+}
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    "off": (),
+    "fixed": _LIMITS,
+    "target": ("minimum", *_LIMITS),
+    "usage": (
+        "minimum",
+        "lookback_days",
+        "recharge_days",
+        "reserve_days",
+        "minimum_history_days",
+        *_LIMITS,
+    ),
+    "calendar": ("monthly_cap", "early"),
+}
+"""What a mode has beside what it needs."""
 
 
 def get_auto_recharge(call: Call) -> Answer:
@@ -40,22 +65,24 @@ def put_auto_recharge(call: Call) -> Answer:
 
 
 def _policy(body: AutoRechargeIn, currency: str) -> RechargePolicy:
-    """The policy a mode's own amounts make; amounts of another mode are refused, not ignored."""
-    given = {name: money for name in _AMOUNTS if (money := getattr(body, name)) is not None}
-    needed = _NEEDED[body.mode]
-    for name in needed:
+    """The policy a mode's own settings make; those of another mode are refused, not ignored."""
+    names = (*_MONEY, *_NUMBERS, "every", "early")
+    given = {name: value for name in names if (value := getattr(body, name)) is not None}
+    for name in _NEEDED[body.mode]:
         if name not in given:
             raise InvalidInputError(f"mode {body.mode} needs {name}", field=name)
     for name in given:
-        if name not in needed and (name != "maximum" or body.mode == "off"):
+        if name not in (*_NEEDED[body.mode], *_ALLOWED[body.mode]):
             raise InvalidInputError(f"mode {body.mode} has no {name}", field=name)
-    micros = {name: _micros(name, money, currency) for name, money in given.items()}
+    settings: dict[str, Any] = {name: given[name] for name in _NUMBERS if name in given}
+    for name in _MONEY:
+        if name in given:
+            settings[f"{name}_micros"] = _micros(name, given[name], currency)
     return RechargePolicy(
-        mode=body.mode,
-        threshold_micros=micros.get("threshold", 0),
-        amount_micros=micros.get("amount", 0),
-        target_micros=micros.get("target", 0),
-        maximum_micros=micros.get("maximum"),
+        mode=RechargeMode(body.mode),
+        every=Every(body.every or Every.WEEK),
+        is_early=bool(body.early),
+        **settings,
     )
 
 
@@ -69,28 +96,56 @@ def _answer(overview: Overview) -> Answer:
     account = overview.account
     recharging = account.recharging
     policy, currency = recharging.policy, account.currency
-    micros = {
-        "threshold": policy.threshold_micros,
-        "amount": policy.amount_micros,
-        "target": policy.target_micros,
-        "maximum": policy.maximum_micros,
-    }
-    shown = (*_NEEDED[policy.mode], *(("maximum",) if policy.mode != "off" else ()))
+    is_usage = policy.mode is RechargeMode.USAGE
     body = AutoRechargeOut.model_validate(
         {
-            "mode": policy.mode,
-            **{
-                name: None if (found := micros[name]) is None else MoneyOut.of(found, currency)
-                for name in shown
-            },
-            "would_collect": MoneyOut.of(overview.collects_micros, currency),
-            "is_suspended": recharging.suspended_at is not None,
+            "mode": policy.mode.value,
+            **_settings(policy, currency),
+            "early": policy.is_early,
+            "average_daily_spend": MoneyOut.of(overview.average_daily_spend_micros, currency),
+            "runway_days": overview.runway_days,
+            "reserve": _money(overview.threshold_micros if is_usage else None, currency),
+            "would_collect": MoneyOut.of(overview.collects.micros, currency),
+            "limited_by": overview.collects.limited_by,
+            "collected_this_month": MoneyOut.of(overview.collected_micros, currency),
+            "state": overview.status.standing,
+            "message": overview.status.message,
             "suspended_at": recharging.suspended_at,
+            "suspended_reason": recharging.suspended_reason,
             "declines": recharging.declines,
-            "next_cycle_by": overview.next_cycle_by,
+            "retry_at": recharging.retry_at,
+            "due_at": recharging.due_at,
+            "due_reason": recharging.due_reason,
+            "next_cycle_at": overview.next_cycle_at,
+            "early_view": _early(overview.early, currency),
         }
     )
     return Answer(200, body, {"ETag": etags.etag(policy_etag(policy))})
+
+
+def _settings(policy: RechargePolicy, currency: str) -> dict[str, Any]:
+    """Those the mode has."""
+    shown: dict[str, Any] = {}
+    for name in (*_NEEDED[policy.mode], *_ALLOWED[policy.mode]):
+        if name in _MONEY:
+            shown[name] = _money(getattr(policy, f"{name}_micros"), currency)
+        elif name != "early":
+            shown[name] = getattr(policy, name)
+    return shown
+
+
+def _money(micros: int | None, currency: str) -> MoneyOut | None:
+    return None if micros is None else MoneyOut.of(micros, currency)
+
+
+def _early(early: EarlyView | None, currency: str) -> EarlyOut | None:
+    if early is None:
+        return None
+    return EarlyOut(
+        burn_per_hour=MoneyOut.of(early.burn_per_hour_micros, currency),
+        empties_at=early.empties_at,
+        collects_at_once=early.collects_at_once,
+    )
 
 
 ENDPOINTS = (

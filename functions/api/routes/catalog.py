@@ -1,6 +1,6 @@
 """The catalogue: one document, replaced as a whole by whoever has seen it."""
 
-from api import etags
+from api import etags, limits
 from api.endpoint import Answer, Call, Endpoint
 from api.schemas.catalog import CatalogIn, CatalogOut
 from billing.ports import StoredCatalog
@@ -16,6 +16,8 @@ def get_catalog(call: Call) -> Answer:
 def put_catalog(call: Call) -> Answer:
     save = call.talktime.save_catalog
     catalog = call.body_as(CatalogIn).to_catalog()
+    # Who adds a card sends this back, where a card's number is looked for most closely.
+    limits.refuse_card_numbers({"terms_version": catalog.terms_version}, is_near_cards=True)
     seen_version = call.precondition.require_version(save.current_version())
     return _answer(200 if seen_version else 201, save.save(catalog, seen_version))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from api import auth
+from api import auth, limits
 from api.accepting import acceptance_of, audit_of
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash, is_abandoned, require_answer
@@ -13,7 +13,7 @@ from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page, PageQuery
 from api.schemas.recharges import OperationOut, RechargeIn, RechargeOut
 from billing.domain.account import AccountRef
-from billing.domain.errors import CurrencyMismatchError, PaymentUnknownError
+from billing.domain.errors import CurrencyMismatchError, InvalidInputError, PaymentUnknownError
 from billing.domain.records import Operation, OperationState
 from billing.ports import AlreadyRecordedError
 from billing.services.change_account import recorded_error
@@ -72,7 +72,16 @@ def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> N
         recorded_at=call.talktime.clock.now(),
     )
     audit = audit_of(call, ref, operation_id, "recharge.requested", acceptance, {"amount": amount})
-    request = RechargeRequest(body.amount.parse().micros, operation, audit)
+    pay_with = body.pay_with
+    if pay_with and (pay_with.source is None) == (pay_with.method is None):
+        raise InvalidInputError("pay_with names a source or a method", field="pay_with")
+    request = RechargeRequest(
+        body.amount.parse().micros,
+        operation,
+        audit,
+        source_id=pay_with.source if pay_with else None,
+        one_off=call.talktime.gateway if pay_with and pay_with.method else None,
+    )
     _unless_unknown(lambda: call.talktime.collect_recharge.request(ref, request))
 
 
@@ -112,6 +121,7 @@ ENDPOINTS = (
         serve=list_recharges,
         roles=auth.ADMINS,
         is_tenants=True,
+        is_near_cards=True,
         query=PageQuery,
         answers={200: Page[RechargeOut]},
         csv_rows=RechargeOut,
@@ -126,7 +136,9 @@ ENDPOINTS = (
         serve=post_recharge,
         roles=auth.ADMINS,
         is_tenants=True,
+        is_near_cards=True,
         body=RechargeIn,
+        body_limit_bytes=limits.FORM_BYTES,
         key=Needs.REQUIRED,
         answers={201: RechargeOut, 202: OperationOut},
         problems=(

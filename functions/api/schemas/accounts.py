@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from api.schemas.base import Decimals, Instant, MeteredOut, MoneyOut, Schema
 from api.schemas.catalog import ScopeIn
-from billing.domain.account import OpenRecharge
+from billing.domain.recharge_status import RechargeStanding
+from billing.domain.recharging import OpenRecharge
 from billing.services.read_overview import Overview, Quota
 
 
@@ -81,32 +82,50 @@ class GrantOut(Schema):
 
 
 class OpenRechargeOut(Schema):
+    """A payment on its way; ``source`` is null where the customer pays once and saves nothing."""
+
     recharge: int
-    state: Literal["pending", "unknown"]
+    state: Literal["pending", "unknown", "processing", "action_needed"]
     amount: MoneyOut
+    source: str | None
     started_at: Instant
+    expected_at: Instant | None
 
     @staticmethod
-    def of(opened: OpenRecharge | None, currency: str) -> "OpenRechargeOut | None":
-        if opened is None:
-            return None
+    def of(opened: OpenRecharge, currency: str) -> "OpenRechargeOut":
         return OpenRechargeOut(
             recharge=opened.ordinal,
-            state="unknown" if opened.is_unknown else "pending",
+            state=_state(opened),
             amount=MoneyOut.of(opened.amount_micros, currency),
+            source=opened.source_id or None,
             started_at=opened.started_at,
+            expected_at=opened.expected_at,
         )
 
 
-class RechargeStatus(Schema):
-    """How automatic recharge stands; ``next_cycle_by`` is the latest it will act."""
+def _state(opened: OpenRecharge) -> Literal["pending", "unknown", "processing", "action_needed"]:
+    if opened.is_unknown:
+        return "unknown"
+    if opened.is_waiting:
+        return "action_needed"
+    return "processing" if opened.expected_at else "pending"
+
+
+class RechargeStatusOut(Schema):
+    """How automatic recharge stands, the worst first, with a sentence for people.
+
+    ``until`` is when something happens by itself. ``threshold`` is the balance below which it
+    fires; usage-based, the reserve it would keep today.
+    """
 
     mode: str
-    threshold: MoneyOut
-    is_suspended: bool
-    suspended_at: Instant | None
-    open: OpenRechargeOut | None
-    next_cycle_by: Instant | None
+    state: RechargeStanding
+    message: str
+    reason: str | None
+    until: Instant | None
+    threshold: MoneyOut | None
+    open: list[OpenRechargeOut]
+    next_cycle_at: Instant
 
 
 class PeriodUse(Schema):
@@ -136,7 +155,8 @@ class OverviewOut(Schema):
     spent: MoneyOut | None = None
     average_daily_spend: MoneyOut | None = None
     runway_days: int | None = None
-    recharge: RechargeStatus | None = None
+    may_start_calls: bool | None = None
+    recharge: RechargeStatusOut | None = None
 
     @staticmethod
     def of(overview: Overview, *, with_money: bool) -> "OverviewOut":
@@ -177,15 +197,24 @@ def _money(overview: Overview) -> dict[str, Any]:
         "spent": MoneyOut.of(account.totals.wallet_micros, account.currency),
         "average_daily_spend": MoneyOut.of(overview.average_daily_spend_micros, account.currency),
         "runway_days": overview.runway_days,
-        "recharge": RechargeStatus(
-            mode=account.recharging.policy.mode,
-            threshold=MoneyOut.of(account.recharging.policy.threshold_micros, account.currency),
-            is_suspended=account.recharging.suspended_at is not None,
-            suspended_at=account.recharging.suspended_at,
-            open=OpenRechargeOut.of(account.recharging.open, account.currency),
-            next_cycle_by=overview.next_cycle_by,
-        ),
+        "may_start_calls": account.may_start_calls,
+        "recharge": _recharge(overview),
     }
+
+
+def _recharge(overview: Overview) -> RechargeStatusOut:
+    account, status = overview.account, overview.status
+    threshold = overview.threshold_micros
+    return RechargeStatusOut(
+        mode=account.recharging.policy.mode,
+        state=status.standing,
+        message=status.message,
+        reason=status.reason,
+        until=status.until,
+        threshold=None if threshold is None else MoneyOut.of(threshold, account.currency),
+        open=[OpenRechargeOut.of(one, account.currency) for one in account.recharging.opened],
+        next_cycle_at=overview.next_cycle_at,
+    )
 
 
 def _percentage(quota: Quota) -> str:

@@ -1,31 +1,69 @@
 """Recharges: collected payments that refill the wallet, and what was recorded of asking."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field
-
-from api.schemas.base import Acceptance, Id, Instant, MoneyIn, MoneyOut, Name, Schema
+from api.schemas.base import Acceptance, Id, Instant, MoneyIn, MoneyOut, Schema
+from api.schemas.refunds import RefundOut
 from billing.domain.canonical import canonical_json
-from billing.domain.collecting import recharge_json
+from billing.domain.recharge_shown import recharge_json
 from billing.domain.records import Operation, Recharge
 
 
+class PayWith(Schema):
+    """Who pays: a saved ``source``; or ``upi``, once, approved in an app, with nothing saved."""
+
+    source: Id | None = None
+    method: Literal["upi"] | None = None
+
+
 class RechargeIn(Schema):
-    """One immediate recharge, collected from the default funding source."""
+    """One immediate recharge: from the default funding source and then its backups, unless
+    ``pay_with`` says otherwise."""
 
     amount: MoneyIn
+    pay_with: PayWith | None = None
     acceptance: Acceptance | None = None
 
 
-class RechargeOut(Schema):
-    recharge: int
-    state: Literal["pending", "unknown", "succeeded", "failed"]
-    amount: MoneyOut
-    reason: Literal["automatic", "requested"]
-    source: str
+State = Literal["pending", "processing", "action_needed", "unknown", "succeeded", "failed"]
+
+
+class NextActionOut(Schema):
+    """What the customer has to do: open the link, or scan the code."""
+
+    type: Literal["upi", "redirect"]
+    url: str
+    qr: str | None
+
+
+class AttemptOut(Schema):
+    """One source that was asked, and what it said; ``source`` is null where none is saved."""
+
+    source: str | None
     gateway: str
+    state: State
     payment_id: str | None
     failure_code: str | None
+    failure_group: str | None
+    started_at: Instant
+
+
+class RechargeOut(Schema):
+    """One recharge. What its last attempt says stands beside the attempts."""
+
+    recharge: int
+    state: State
+    amount: MoneyOut
+    reason: Literal["automatic", "early", "calendar", "requested"]
+    source: str | None
+    gateway: str
+    method: Literal["card", "upi"]
+    payment_id: str | None
+    failure_code: str | None
+    expected_at: Instant | None
+    next_action: NextActionOut | None
+    next_action_expires_at: Instant | None
+    attempts: list[AttemptOut]
     started_at: Instant
     settled_at: Instant | None
 
@@ -46,63 +84,19 @@ class OperationOut(Schema):
     state: Literal["pending", "unknown", "succeeded", "failed"]
     updated_at: Instant
     recharge: RechargeOut | None = None
+    refund: RefundOut | None = None
 
     @staticmethod
     def of(operation: Operation) -> "OperationOut":
         answer = operation.answer
-        is_recharge = isinstance(answer, dict) and "recharge" in answer
-        shown: dict[str, Any] = {"recharge": RechargeOut.recorded(answer)} if is_recharge else {}
+        shown: dict[str, Any] = {}
+        if isinstance(answer, dict) and "recharge" in answer:
+            shown = {"recharge": RechargeOut.recorded(answer)}
+        elif isinstance(answer, dict) and "refund" in answer:
+            shown = {"refund": RefundOut.recorded(answer)}
         return OperationOut(
             operation=operation.operation_id,
             state=operation.state.value,
             updated_at=operation.recorded_at,
             **shown,
         )
-
-
-class AutoRechargeIn(Schema):
-    """When automatic recharge fires, and what it collects.
-
-    It fires while the balance, with what is on its way, is strictly below ``threshold``. ``fixed``
-    collects the smallest whole multiple of ``amount`` that reaches the threshold; ``target`` fills
-    up to ``target``. Neither collects more than ``maximum`` at once.
-    """
-
-    mode: Literal["off", "fixed", "target"]
-    threshold: MoneyIn | None = None
-    amount: MoneyIn | None = None
-    target: MoneyIn | None = None
-    maximum: MoneyIn | None = None
-    acceptance: Acceptance | None = None
-
-
-class AutoRechargeOut(Schema):
-    """The settings, and what they would do now; ``next_cycle_by`` is the latest it will act."""
-
-    mode: Literal["off", "fixed", "target"]
-    threshold: MoneyOut | None = None
-    amount: MoneyOut | None = None
-    target: MoneyOut | None = None
-    maximum: MoneyOut | None = None
-    would_collect: MoneyOut
-    is_suspended: bool
-    suspended_at: Instant | None
-    declines: int
-    next_cycle_by: Instant | None
-
-
-class FundingSourceIn(Schema):
-    """The payment gateway's token for a card or mandate. Card numbers are refused."""
-
-    gateway: Literal["sandbox"]
-    token: Annotated[str, Field(pattern=r"^tok_[A-Za-z0-9_]{1,128}$")]
-    label: Name
-    acceptance: Acceptance | None = None
-
-
-class FundingSourceOut(Schema):
-    source: Id
-    gateway: str
-    label: str
-    is_default: bool
-    created_at: Instant

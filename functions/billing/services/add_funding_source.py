@@ -1,30 +1,69 @@
-"""Add a funding source to an account; the first one becomes the default."""
+"""Add a funding source whose token came with the request: it can be charged at once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from billing.domain import funding
 from billing.domain.account import Account, AccountRef
-from billing.domain.canonical import Json
 from billing.domain.change import Change
-from billing.domain.recharge import level
-from billing.domain.records import AuditRecord, FundingSource, Operation, OperationState
+from billing.domain.errors import InvalidInputError
+from billing.domain.money import Money
+from billing.domain.payments import PaymentMethod
+from billing.domain.records import (
+    AuditRecord,
+    FundingSource,
+    Operation,
+    OperationState,
+    SourceState,
+)
+from billing.ports import Book
 from billing.services.change_account import ChangeAccount
+
+HANDS_TOKENS_OVER = frozenset({"sandbox"})
+"""Gateways whose hosted fields hand a token to the customer's browser, for us to be given."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewSource:
-    """A gateway's token for a card or mandate, and what people call it."""
+    """A card or mandate, and what people call it.
+
+    Args:
+        token: The gateway's; empty: its customer is about to save it.
+        limit: UPI: the most one debit may be without its customer; None: what the law allows.
+    """
 
     source_id: str
     gateway: str
     token: str
     label: str
+    method: PaymentMethod = PaymentMethod.CARD
+    limit: Money | None = None
+
+    def at(self, ref: AccountRef, now: datetime) -> FundingSource:
+        """The source as it begins."""
+        return FundingSource(
+            account=ref,
+            source_id=self.source_id,
+            gateway=self.gateway,
+            token=self.token,
+            label=self.label,
+            created_at=now,
+            method=self.method,
+            state=SourceState.ACTIVE if self.token else SourceState.PENDING,
+            limit_micros=self.limit.micros if self.limit else None,
+        )
+
+
+def asked(ref: AccountRef, operation_id: str, body_hash: str, now: datetime) -> Operation:
+    """The operation of a request for a new source; the domain adds its answer."""
+    return Operation(operation_id, body_hash, ref, OperationState.SUCCEEDED, None, now)
 
 
 class AddFundingSource:
     """Keeps the token; card numbers never come this way."""
 
-    def __init__(self, change_account: ChangeAccount) -> None:
+    def __init__(self, book: Book, change_account: ChangeAccount) -> None:
+        self._book = book
         self._change_account = change_account
 
     def add(
@@ -36,55 +75,29 @@ class AddFundingSource:
         body_hash: str,
         audit: AuditRecord,
     ) -> FundingSource:
-        """Add the source.
+        """Add the source: the default where there is none, else the last backup.
 
         Raises:
-            AlreadyRecordedError: The same request was here before; its operation carries what
-                ``source_json`` said then.
+            AlreadyRecordedError: The same request was here before; its operation carries what was
+                answered then.
             IdConflictError: The key was used for another request.
+            InvalidInputError: Names the field: this gateway hands no token over; see
+                ``funding.validate_new`` for ``method`` and ``limit``.
+            TooManySourcesError: The account has as many as it may.
         """
+        if wanted.gateway not in HANDS_TOKENS_OVER:
+            raise InvalidInputError(
+                "leave out token: it comes from this gateway's hosted fields", field="token"
+            )
         added: list[FundingSource] = []
 
         def decide(account: Account, now: datetime) -> Change:
-            source = FundingSource(
-                account=ref,
-                source_id=wanted.source_id,
-                gateway=wanted.gateway,
-                token=wanted.token,
-                label=wanted.label,
-                created_at=now,
-            )
+            funding.validate_new(account, wanted.method, wanted.limit)
+            source = wanted.at(ref, now)
             added[:] = [source]
-            recharging = account.recharging
-            if recharging.default_source_id is None:
-                recharging = replace(recharging, default_source_id=source.source_id)
-            timers = level(replace(account, recharging=recharging), now)
-            return Change(
-                before=account,
-                after=timers.account.next_version(),
-                operation=Operation(
-                    operation_id=operation_id,
-                    body_hash=body_hash,
-                    account=ref,
-                    state=OperationState.SUCCEEDED,
-                    answer=source_json(source, recharging.default_source_id),
-                    recorded_at=now,
-                ),
-                records=(source, audit),
-                timers_set=timers.timers_set,
-                timers_cleared=timers.timers_cleared,
-            )
+            sources = {one.source_id: one for one in self._book.funding_sources(ref)}
+            operation = asked(ref, operation_id, body_hash, now)
+            return funding.added(account, source, sources, operation, audit, now)
 
         self._change_account(ref, decide, (operation_id, body_hash))
         return added[0]
-
-
-def source_json(source: FundingSource, default_source_id: str | None) -> dict[str, Json]:
-    """A funding source as it is shown: without the gateway's token."""
-    return {
-        "source": source.source_id,
-        "gateway": source.gateway,
-        "label": source.label,
-        "is_default": source.source_id == default_source_id,
-        "created_at": source.created_at.isoformat(),
-    }

@@ -167,7 +167,7 @@ class World:
         self.connections = InMemoryConnections()
         self.usage_queue = RecordingUsageQueue()
         self.summaries = InMemorySummaries()
-        self.sandbox = InMemorySandbox()
+        self.sandbox = InMemorySandbox(self.clock)
         self.log = RecordingLog()
         self.talktime = Talktime(
             settings=Settings(

@@ -69,10 +69,13 @@ def deployment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Deployment]:
     with moto() as aws:
-        secret = aws.client("secretsmanager").create_secret(Name="cursors", SecretString="s" * 32)
+        secrets = aws.client("secretsmanager")
+        secret = secrets.create_secret(Name="cursors", SecretString="s" * 32)
         environment = {
             "TABLE_NAME": aws.main_table().name,
+            "PAYMENT_GATEWAY": "sandbox",
             "SANDBOX_TABLE_NAME": aws.sandbox_table(),
+            "STRIPE_KEY_ARN": secrets.create_secret(Name="stripe")["ARN"],
             "DECKS_BUCKET": aws.bucket(),
             "USAGE_QUEUE_URL": aws.queue_url(),
             "CONNECTIONS_KEY_ID": aws.key_id(),

@@ -106,9 +106,15 @@ SAMPLES = {
     "put_auto_recharge": Sample(FIXED),
     "list_recharges": Sample(),
     "post_recharge": Sample(RECHARGE, KEYED),
+    "get_payment": Sample(),
+    "post_refund": Sample({"reason": "Paid twice by mistake."}, KEYED),
     "get_operation": Sample(),
     "list_funding_sources": Sample(),
     "post_funding_source": Sample(SOURCE, KEYED),
+    "put_funding_source_order": Sample({"sources": [], "acceptance": ACCEPTANCE}),
+    "confirm_funding_source": Sample(),
+    "make_funding_source_default": Sample({"acceptance": ACCEPTANCE}),
+    "delete_funding_source": Sample({"acceptance": ACCEPTANCE}),
 }
 
 GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.roles is not None]
@@ -133,12 +139,20 @@ class Stage:
         self.acct = opened.body["account"]
         path = f"/v1/accounts/{self.acct}"
         key = {"Idempotency-Key": "stage"}
-        self.world.call("POST", f"{path}/funding-sources", SOURCE, token=ADMIN, headers=key)
+        added = self.world.call("POST", f"{path}/funding-sources", SOURCE, token=ADMIN, headers=key)
+        self.source: str = added.body["source"]
+        begun = {name: SOURCE[name] for name in ("label", "acceptance")}
+        further = {"Idempotency-Key": "begun"}
+        found = self.world.call(
+            "POST", f"{path}/funding-sources", begun, token=ADMIN, headers=further
+        )
+        self.begun: str = found.body["source"]
         paid = self.world.call("POST", f"{path}/recharges", RECHARGE, token=ADMIN, headers=key)
         assert paid.status == 201
-        found = self.world.book._operations
+        self.payment = paid.body["payment_id"]
+        operations = self.world.book._operations
         self.operation = next(
-            id_ for ref, id_ in found if ref.account_id == self.acct and id_.startswith("op_")
+            id_ for ref, id_ in operations if ref.account_id == self.acct and id_.startswith("op_")
         )
         self.world.post_usage(AccountRef("acme", self.acct), RECORDED)
         self.etag = self.world.call("GET", f"{path}/auto-recharge", token=ADMIN).headers["etag"]
@@ -148,6 +162,14 @@ class Stage:
         self.world.quarantine.park(
             Parked(self.parked, "account_not_mapped", "not mapped", "twilio", ACME, event, NOW)
         )
+
+    def id_of(self, endpoint: Endpoint) -> str:
+        """What is found at the endpoint's path; a source that can be removed is no default."""
+        if endpoint.path.startswith("/v1/quarantine"):
+            return self.parked
+        if "/funding-sources/" in endpoint.path:
+            return self.source if endpoint.path.endswith("/default") else self.begun
+        return self.operation
 
     def send(
         self,
@@ -164,7 +186,8 @@ class Stage:
             "conn": "twilio",
             "v": "1",
             "upload": "file",
-            "id": self.parked if endpoint.path.startswith("/v1/quarantine") else self.operation,
+            "payment": self.payment,
+            "id": self.id_of(endpoint),
             **parameters,
         }
         path = endpoint.path.format(**given)
@@ -287,6 +310,21 @@ def test_anothers_account_looks_like_none(stage: Stage, endpoint: Endpoint) -> N
     assert stage.world.book._accounts == before
 
 
+@named([endpoint for endpoint in OF_ACCOUNTS if "/funding-sources/{id}" in endpoint.path])
+def test_anothers_source_looks_like_none(stage: Stage, endpoint: Endpoint) -> None:
+    anothers = stage.send(endpoint, ADMIN, acct="main")
+    nobodys = stage.send(endpoint, ADMIN, acct="main", id="src_" + "a" * 20)
+    assert (anothers.status, anothers.text) == (404, nobodys.text)
+
+
+@named([endpoint for endpoint in OF_ACCOUNTS if "{payment}" in endpoint.path])
+def test_anothers_payment_looks_like_none(stage: Stage, endpoint: Endpoint) -> None:
+    tenant = {"Talktime-Tenant": "acme"}
+    anothers = stage.send(endpoint, OPERATOR, tenant, acct="main")
+    nobodys = stage.send(endpoint, OPERATOR, tenant, acct="main", payment="pay_of_nobody")
+    assert (anothers.status, anothers.text) == (404, nobodys.text)
+
+
 def test_anothers_operation_looks_like_none(stage: Stage) -> None:
     (endpoint,) = (e for e in ENDPOINTS if e.name == "get_operation")
     anothers = stage.send(endpoint, GLOBEX_ADMIN, acct="main")
@@ -360,6 +398,7 @@ def test_nobody_assigns_what_is_not_asked_for(stage: Stage, endpoint: Endpoint, 
         conn="twilio",
         v="1",
         upload="file",
+        payment=stage.payment,
         id=stage.parked,
     )
     found = stage.world.call(endpoint.method, path, body, token=OPERATOR, headers=headers)
@@ -368,7 +407,15 @@ def test_nobody_assigns_what_is_not_asked_for(stage: Stage, endpoint: Endpoint, 
     assert stage.world.book._accounts == before
 
 
-MONEY = ("balance", "spent", "average_daily_spend", "runway_days", "recharge", "rate_deck")
+MONEY = (
+    "balance",
+    "may_start_calls",
+    "spent",
+    "average_daily_spend",
+    "runway_days",
+    "recharge",
+    "rate_deck",
+)
 
 
 def test_a_member_sees_quotas_and_no_money(stage: Stage) -> None:
@@ -381,28 +428,26 @@ def test_a_member_sees_quotas_and_no_money(stage: Stage) -> None:
     assert "amount" not in found.text
 
 
-def test_an_acceptance_is_no_persons_to_skip(stage: Stage) -> None:
-    for endpoint in ENDPOINTS:
-        if endpoint.body is None or "acceptance" not in endpoint.body.model_fields:
-            continue
-        sample = SAMPLES[endpoint.name]
-        bodies = [
-            {name: value for name, value in sample.body.items() if name != "acceptance"},
-            {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": False}},
-            {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": "true"}},
-            {**sample.body, "acceptance": {**ACCEPTANCE, "terms_version": "old"}},
-            {**sample.body, "acceptance": {**ACCEPTANCE, "first_name": " "}},
-            {**sample.body, "acceptance": {"accepted": True}},
-            {**sample.body, "acceptance": None},
-        ]
-        before = stage.world.book._accounts.copy()
-        for number, body in enumerate(bodies):
-            headers = {"Idempotency-Key": f"a-{number}", "If-Match": stage.etag}
-            path = endpoint.path.format(acct=stage.acct)
-            found = stage.world.call(endpoint.method, path, body, token=ADMIN, headers=headers)
-            assert (found.status, found.code) == (422, "acceptance_required"), body
-        assert stage.world.book._accounts == before
-        service = a_token("service", "acme")
-        headers = {"Idempotency-Key": "machine", "If-Match": stage.etag}
-        found = stage.world.call(endpoint.method, path, bodies[0], token=service, headers=headers)
-        assert found.status in endpoint.answers
+@named([e for e in ENDPOINTS if e.body is not None and "acceptance" in e.body.model_fields])
+def test_an_acceptance_is_no_persons_to_skip(stage: Stage, endpoint: Endpoint) -> None:
+    sample = SAMPLES[endpoint.name]
+    bodies = [
+        {name: value for name, value in sample.body.items() if name != "acceptance"},
+        {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": False}},
+        {**sample.body, "acceptance": {**ACCEPTANCE, "accepted": "true"}},
+        {**sample.body, "acceptance": {**ACCEPTANCE, "terms_version": "old"}},
+        {**sample.body, "acceptance": {**ACCEPTANCE, "first_name": " "}},
+        {**sample.body, "acceptance": {"accepted": True}},
+        {**sample.body, "acceptance": None},
+    ]
+    before = stage.world.book._accounts.copy()
+    for number, body in enumerate(bodies):
+        headers = {"Idempotency-Key": f"a-{number}", "If-Match": stage.etag}
+        path = endpoint.path.format(acct=stage.acct, id=stage.id_of(endpoint))
+        found = stage.world.call(endpoint.method, path, body, token=ADMIN, headers=headers)
+        assert (found.status, found.code) == (422, "acceptance_required"), body
+    assert stage.world.book._accounts == before
+    service = a_token("service", "acme")
+    headers = {"Idempotency-Key": "machine", "If-Match": stage.etag}
+    found = stage.world.call(endpoint.method, path, bodies[0], token=service, headers=headers)
+    assert found.status in endpoint.answers

@@ -12,14 +12,15 @@ from api.idempotency import ABANDONED_AFTER
 from billing.adapters.gateways.sandbox import SandboxGateway
 from billing.domain.errors import BookContendedError, PaymentUnknownError
 from billing.domain.records import Operation, OperationState
-from billing.ports import Captured, ChargeRequest, Declined
+from billing.ports import ChargeRequest, Outcome
 from builders import a_usage_event
-from fakes.world import InMemorySandbox, InMemorySandboxBook
+from fakes.world import FixedClock, InMemorySandbox, InMemorySandboxBook
 from integration.api.client import (
     ACCEPTANCE,
     ACME,
     ADMIN,
     FIXED,
+    NOW,
     OPERATOR,
     RECHARGE,
     SERVICE,
@@ -79,8 +80,9 @@ def test_the_runway_counts_whole_days(world: World) -> None:
     world.use(ACME, 7)
     world.clock.advance(timedelta(days=1))
     found = get(world, "").body
-    assert found["average_daily_spend"] == {"amount": "2.40", "currency": "USD"}
-    assert found["runway_days"] == 9  # 22.60 / 2.40
+    # A young account averages over seven days: 2.40 / 7, and 22.60 lasts 65 of them.
+    assert found["average_daily_spend"] == {"amount": "0.342857", "currency": "USD"}
+    assert found["runway_days"] == 65
 
 
 def test_a_debt_has_no_runway(world: World) -> None:
@@ -329,7 +331,9 @@ def test_settings_say_what_they_would_collect(world: World) -> None:
     etag = get(world, "/auto-recharge").headers["etag"]
     found = put_policy(world, FIXED, etag).body
     assert found["would_collect"] == {"amount": "20.00", "currency": "USD"}
-    assert found["next_cycle_by"] == "2026-03-14T16:00:00Z"
+    assert found["limited_by"] is None
+    assert found["next_cycle_at"] == "2026-03-14T16:00:00Z"
+    assert (found["state"], found["due_reason"]) == ("scheduled", "low")
     assert found["maximum"] is None
     assert "target" not in found
     assert get(world, "").body["recharge"]["mode"] == "fixed"
@@ -454,10 +458,10 @@ class Hanging(SandboxGateway):
     """Does not answer, until it does."""
 
     def __init__(self) -> None:
-        super().__init__(InMemorySandboxBook())
+        super().__init__(InMemorySandboxBook(), FixedClock(NOW))
         self.hangs = True
 
-    def charge(self, request: ChargeRequest) -> Captured | Declined:
+    def charge(self, request: ChargeRequest) -> Outcome:
         if self.hangs:
             raise PaymentUnknownError("no answer")
         return super().charge(request)
@@ -475,7 +479,8 @@ def test_an_outcome_not_known_yet_leads_to_an_operation() -> None:
     assert (again.status, again.text) == (202, first.text)
     other = post_recharge(world, key="another")
     assert (other.status, other.code) == (409, "recharge_in_progress")
-    assert get(world, "").body["recharge"]["open"]["state"] == "unknown"
+    (opened,) = get(world, "").body["recharge"]["open"]
+    assert (opened["state"], opened["source"]) == ("unknown", first.body["recharge"]["source"])
 
     gateway.hangs = False
     world.talktime.collect_recharge.collect(ACME)
@@ -490,7 +495,7 @@ def test_a_request_in_flight_is_not_begun_again(world: World, monkeypatch: Any) 
     inner: list[Reply] = []
     charge = InMemorySandbox.charge
 
-    def charge_while_asked_again(self: Any, request: ChargeRequest) -> Captured | Declined:
+    def charge_while_asked_again(self: Any, request: ChargeRequest) -> Outcome:
         if not inner:
             inner.append(post_recharge(world))
         return charge(self, request)
@@ -509,7 +514,7 @@ def test_a_repetition_finishes_what_a_crashed_request_left_behind(
     world.add_source()
     charge = InMemorySandbox.charge
 
-    def charge_and_crash(self: Any, request: ChargeRequest) -> Captured | Declined:
+    def charge_and_crash(self: Any, request: ChargeRequest) -> Outcome:
         charge(self, request)
         raise OSError("the worker's machine went away")
 
