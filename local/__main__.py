@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from local import demo, identities, seed, stack, statement
+from local import demo, identities, sandbox, seed, stack, statement
 from local.api import Api, ApiError
 from local.cloud import CloudError, LocalCloud
 from local.deploy import DeployError, Outputs
@@ -89,6 +89,7 @@ def leave_behind(cloud: LocalCloud, outputs: Outputs, tokens: identities.Tokens)
             portal_url=f"{url}/docs",
             tokens=tokens,
             connections={"twilio": twilio},
+            payment_secrets={"sandbox": sandbox.webhook_secret(cloud.client, outputs)},
             outputs=outputs,
             endpoint_url=cloud.endpoint,
         )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 SIMULATED_DAYS = 31
 STEP = timedelta(hours=4)
-"""One recharge cycle: the schedule's own rate."""
+"""One recharge cycle: the sweep runs at every fourth hour from midnight UTC on."""
 
 TERMS_VERSION = "2026-01"
 DECK = "retail-us"

@@ -70,7 +70,7 @@ class Simulation:
         progress = Progress(played.start, played.end)
         with ThreadPoolExecutor(CALLBACKS_AT_ONCE) as pool:
             while played.until < played.end:
-                until = min(played.until + demo.STEP, played.end)
+                until = min(next_cycle(played.until), played.end)
                 self._clock.move_to(until)
                 due = [c for c in month if played.until <= c.at < until]
                 list(pool.map(self._post, due))
@@ -118,6 +118,12 @@ class Simulation:
         counts = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
         answer = self._sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=list(counts))
         return sum(int(answer["Attributes"][name]) for name in counts)
+
+
+def next_cycle(after: datetime) -> datetime:
+    """When the recharge schedule fires next (aware UTC)."""
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((after - midnight) // demo.STEP + 1) * demo.STEP
 
 
 class Progress:

@@ -22,6 +22,8 @@ class Stack:
     portal_url: str
     tokens: Mapping[str, str] = field(repr=False)
     connections: Mapping[str, Connection]
+    # What the sandbox gateway signs its webhooks with, by the gateway's name.
+    payment_secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     # What the template put out, so that tests and scripts need not ask CloudFormation.
     outputs: Mapping[str, str] = field(default_factory=dict)
     endpoint_url: str = ""

@@ -204,5 +204,5 @@ def instant(text: str) -> datetime:
 def gateway_charges(client: ClientFactory, table: str) -> list[Row]:
     """Every capture in the sandbox gateway's own book, read where it keeps it."""
     pages = client("dynamodb").get_paginator("scan").paginate(TableName=table)
-    items = (item for page in pages for item in page["Items"] if "charge" in item)
-    return [json.loads(item["charge"]["S"]) for item in items if "S" in item["charge"]]
+    documents = [json.loads(item["document"]["S"]) for page in pages for item in page["Items"]]
+    return [document["charge"] for document in documents if document.get("standing") == "captured"]

@@ -10,6 +10,7 @@ from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.outbox import DynamoDBOutbox
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
+from billing.adapters.queues import SqsWorkQueue
 from billing.services.project_usage import ProjectUsage
 from billing.services.publish_events import PublishEvents
 
@@ -21,7 +22,8 @@ def publish_events() -> PublishEvents:
             os.environ["EVENT_BUS_NAME"],
             boto3.client("events"),
             DynamoDBOutbox(Table(os.environ["TABLE_NAME"])),
-        )
+        ),
+        SqsWorkQueue(os.environ["RECHARGE_QUEUE_URL"], boto3.client("sqs")),
     )
 
 

@@ -1,4 +1,7 @@
-"""Publish the outbox to the event bus. Trigger: the table's stream, new events only."""
+"""Publish the outbox to the event bus. Trigger: the table's stream, new events only.
+
+An early recharge goes to the worker that collects as well, which then does not wait for a sweep.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""Collect recharges that are due. Trigger: the recharge queue, grouped by account."""
+"""Collect recharges that are due, and look after all that a gateway still owes an answer for.
+
+Trigger: the recharge queue, grouped by account.
+"""
 
 from typing import Any
 
@@ -7,7 +10,10 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 
 from billing.adapters.work_batch import process_accounts
 from billing.domain.account import AccountRef
+from billing.domain.errors import PaymentUnknownError
 from billing.services.collect_recharge import CollectRecharge
+from billing.services.notice_sources import NoticeSources
+from billing.services.refund_payment import RefundPayment
 from recharge import bootstrap
 
 logger = Logger()
@@ -15,14 +21,37 @@ logger = Logger()
 
 @logger.inject_lambda_context(log_event=False)
 def lambda_handler(event: dict[str, Any], context: object) -> PartialItemFailureResponse:
-    return handle(event, bootstrap.collect_recharge())
+    return handle(
+        event,
+        bootstrap.collect_recharge(),
+        bootstrap.refund_payment(),
+        bootstrap.notice_sources(),
+    )
 
 
-def handle(event: dict[str, Any], collect_recharge: CollectRecharge) -> PartialItemFailureResponse:
-    """Collect for every account named. One whose payment is unknown is asked about again."""
+def handle(
+    event: dict[str, Any],
+    collect_recharge: CollectRecharge,
+    refund_payment: RefundPayment,
+    notice_sources: NoticeSources,
+) -> PartialItemFailureResponse:
+    """Look after every account named. One whose payment is unknown is asked about again.
+
+    A gateway that does not answer about one thing does not keep the others waiting.
+    """
 
     def collect(ref: AccountRef) -> None:
         recharge = collect_recharge.collect(ref)
         logger.info("recharge collected", state=recharge.state if recharge else "nothing_due")
 
-    return process_accounts(event, collect, logger)
+    def look_after(ref: AccountRef) -> None:
+        unknown: PaymentUnknownError | None = None
+        for step in (collect, refund_payment.finish_open, notice_sources.notice):
+            try:
+                step(ref)
+            except PaymentUnknownError as error:
+                unknown = error
+        if unknown is not None:
+            raise unknown
+
+    return process_accounts(event, look_after, logger)

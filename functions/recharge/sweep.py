@@ -1,4 +1,8 @@
-"""Enqueue every account whose recharge is due. Trigger: EventBridge Scheduler, every four hours."""
+"""Enqueue every account with a recharge to begin, or a source's expiry to tell of.
+
+Trigger: EventBridge Scheduler, at every fourth hour from midnight UTC on, which is what a recharge
+that is due waits for.
+"""
 
 from typing import Any
 
@@ -18,6 +22,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def handle(sweep_timers: SweepTimers) -> dict[str, Any]:
     """Sweep once, and say how many accounts were due."""
-    enqueued = sweep_timers.sweep(TimerKind.RECHARGE)
+    kinds = (TimerKind.RECHARGE, TimerKind.SOURCE_NOTICE)
+    enqueued = sum(sweep_timers.sweep(kind) for kind in kinds)
     logger.info("recharge sweep", enqueued=enqueued)
     return {"enqueued": enqueued}

@@ -17,6 +17,8 @@ HANDLERS = (
     "quota_reset.roll",
     "quota_reset.sweep",
     "recharge.collect",
+    "recharge.receive",
+    "recharge.reconcile",
     "recharge.sweep",
     "usage_ingest.age_quarantine",
     "usage_ingest.post",

@@ -2,12 +2,17 @@
 
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
+
+from billing.adapters.gateways.registry import WEBHOOKS
+from billing.domain.recharge_balance import CYCLE, next_cycle_at
+from billing.services.reconcile_payments import OVERDUE_AFTER
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"
 
@@ -19,7 +24,9 @@ VARIABLES = {
         "USAGE_QUEUE_URL",
         "CONNECTIONS_KEY_ID",
         "CURSOR_SECRET_ARN",
+        "PAYMENT_GATEWAY",
         "SANDBOX_TABLE_NAME",
+        "STRIPE_KEY_ARN",
         "CORS_ORIGINS",
         "PUBLIC_URL",
         "JWT_ISSUER",
@@ -43,10 +50,26 @@ VARIABLES = {
     "usage_ingest.age_quarantine": {"TABLE_NAME"},
     "usage_ingest.sweep": {"TABLE_NAME", "USAGE_QUEUE_URL"},
     "recharge.sweep": {"TABLE_NAME", "RECHARGE_QUEUE_URL"},
-    "recharge.collect": {"TABLE_NAME", "SANDBOX_TABLE_NAME"},
+    "recharge.collect": {
+        "TABLE_NAME",
+        "PAYMENT_GATEWAY",
+        "SANDBOX_TABLE_NAME",
+        "STRIPE_KEY_ARN",
+    },
+    "recharge.receive": {
+        "TABLE_NAME",
+        "RECHARGE_QUEUE_URL",
+        "PAYMENT_GATEWAY",
+        "SANDBOX_TABLE_NAME",
+        "SANDBOX_WEBHOOK_SECRET_ARN",
+        "STRIPE_KEY_ARN",
+        "STRIPE_WEBHOOK_SECRET_ARN",
+        "PUBLIC_URL",
+    },
+    "recharge.reconcile": {"TABLE_NAME", "RECHARGE_QUEUE_URL"},
     "quota_reset.sweep": {"TABLE_NAME", "ROLL_QUEUE_URL"},
     "quota_reset.roll": {"TABLE_NAME"},
-    "events.publish": {"TABLE_NAME", "EVENT_BUS_NAME"},
+    "events.publish": {"TABLE_NAME", "EVENT_BUS_NAME", "RECHARGE_QUEUE_URL"},
     "events.project": {"TABLE_NAME"},
 }
 OPEN_ROUTES = {
@@ -58,6 +81,7 @@ OPEN_ROUTES = {
     # Signed by the provider; the function checks the signature.
     "GET /webhooks/usage/{conn}",
     "POST /webhooks/usage/{conn}",
+    "POST /webhooks/payments/{gateway}",
 }
 TABLES = ("Table", "SandboxTable")
 ALARMED_TABLE_METRICS = ("ReadThrottleEvents", "WriteThrottleEvents")
@@ -272,6 +296,78 @@ def test_the_quarantine_raises_an_alarm_before_its_grace_is_over(
     assert alarm["Threshold"] == {"Ref": parameter}
 
 
+@pytest.mark.parametrize(
+    ("metric", "handler"),
+    [("PaymentsOverdue", "recharge.reconcile"), ("PaymentMismatches", "recharge.receive")],
+)
+def test_a_payment_that_nobody_can_settle_raises_an_alarm(metric: str, handler: str) -> None:
+    """Under the dimensions that the function gives its metrics, and no tenant's."""
+    (alarm,) = [one for one in alarms if one["MetricName"] == metric]
+    (function,) = [f for f in functions.values() if f["Handler"] == f"{handler}.lambda_handler"]
+    service = function["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert alarm["Namespace"] == "Talktime"
+    assert alarm["Dimensions"] == [
+        {"Name": "service", "Value": service},
+        {"Name": "stage", "Value": {"Ref": "Stage"}},
+    ]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+
+
+def test_recharges_begin_when_the_account_says_they_do() -> None:
+    """The next cycle an account is told of is a time at which the sweep runs."""
+    schedule = schedules["RechargeSchedule"]
+    hours = CYCLE // timedelta(hours=1)
+    assert schedule["ScheduleExpression"] == f"cron(0 0/{hours} * * ? *)"
+    assert schedule["ScheduleExpressionTimezone"] == "UTC"
+    midnight = datetime(2026, 3, 14, tzinfo=UTC)
+    assert next_cycle_at(midnight - timedelta(seconds=1)) == midnight
+
+
+def test_payments_are_looked_after_as_often_as_they_count_as_overdue() -> None:
+    minutes = OVERDUE_AFTER // timedelta(minutes=1)
+    assert schedules["PaymentsSchedule"]["ScheduleExpression"] == f"rate({minutes} minutes)"
+    (alarm,) = [one for one in alarms if one["MetricName"] == "PaymentsOverdue"]
+    assert alarm["Period"] == OVERDUE_AFTER.total_seconds()
+
+
+def test_who_collects_is_the_sandbox_until_somebody_says_otherwise() -> None:
+    gateway = template["Parameters"]["PaymentGateway"]
+    assert (gateway["Default"], gateway["AllowedValues"]) == ("sandbox", ["sandbox", "stripe"])
+    assert set(gateway["AllowedValues"]) == set(WEBHOOKS)
+
+
+@pytest.mark.parametrize("secret", ["StripeKey", "StripeWebhookSecret"])
+def test_stripes_secrets_are_put_in_by_people_and_kept(secret: str) -> None:
+    properties = resources[secret]["Properties"]
+    assert not {"SecretString", "GenerateSecretString"} & set(properties)
+    assert resources[secret]["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [
+        ("StripeKey", {"ApiFunction", "CollectFunction", "PaymentsFunction"}),
+        ("StripeWebhookSecret", {"PaymentsFunction"}),
+        ("SandboxWebhookSecret", {"PaymentsFunction"}),
+        ("CursorSecret", {"ApiFunction"}),
+    ],
+)
+def test_a_secret_is_read_by_whoever_needs_it_and_nobody_else(
+    secret: str, readers: set[str]
+) -> None:
+    assert {name for name in functions if secret in secrets_of(name)} == readers
+
+
+def secrets_of(function: str) -> set[str]:
+    role = referred(functions[function]["Role"])
+    return {
+        referred(resource)
+        for one in statements(role)
+        if "secretsmanager:GetSecretValue" in as_list(one["Action"])
+        for resource in as_list(one["Resource"])
+    }
+
+
 def test_every_alarm_tells_whoever_asked_to_be_told() -> None:
     for alarm in alarms:
         assert alarm["AlarmActions"]["Fn::If"][0] == "NotifyOfAlarms"
@@ -311,6 +407,7 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
         "PartsSweepFunction",
         "AgeQuarantineFunction",
         "CollectFunction",
+        "PaymentsFunction",
         "RollFunction",
         # Summaries alone, which its role says.
         "ProjectFunction",
@@ -358,7 +455,21 @@ def test_who_faces_the_outside_reaches_only_its_own_partitions(
     }
 
 
-@pytest.mark.parametrize("role", ["RechargeSweepRole", "QuotaSweepRole"])
+def test_payment_webhooks_reach_accounts_and_what_is_written_with_them_alone() -> None:
+    """No connection, deck, call or quarantined usage, and no other stack's."""
+    reached = {
+        partition
+        for one in statements("PaymentsRole")
+        if as_list(one["Resource"]) == [{"Fn::GetAtt": ["Table", "Arn"]}]
+        for partition in one["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+    }
+    assert reached == {
+        f"{kind}#*"
+        for kind in ("ACCT", "EVENT", "LEDGER", "OP", "PAPERS", "PAY", "THINGS", "TIMER")
+    }
+
+
+@pytest.mark.parametrize("role", ["RechargeSweepRole", "ReconcilePaymentsRole", "QuotaSweepRole"])
 def test_a_sweep_reads_nothing_but_the_index_of_what_is_due(role: str) -> None:
     (statement,) = [one for one in statements(role) if "dynamodb:Query" in as_list(one["Action"])]
     assert statement["Resource"] == {"Fn::Sub": "${Table.Arn}/index/due"}

@@ -2,21 +2,37 @@
 
 from collections.abc import Sequence
 
-from billing.domain.records import Event
-from billing.ports import Events
+from billing.domain.records import Event, EventType
+from billing.ports import Events, WorkQueue
 
 
 class PublishEvents:
-    """Publishes at least once: a crash in between publishes again, under the same event ids."""
+    """Publishes at least once: a crash in between publishes again, under the same event ids.
 
-    def __init__(self, events: Events) -> None:
+    Args:
+        recharge_queue: The queue of the worker that collects: an early recharge waits for no sweep.
+    """
+
+    def __init__(self, events: Events, recharge_queue: WorkQueue) -> None:
         self._events = events
+        self._recharge_queue = recharge_queue
 
     def publish(self, events: Sequence[Event]) -> None:
-        """Put the events on the bus, and only then delete them from the outbox.
+        """Hand on what is to be collected at once, put all on the bus, and only then delete them.
+
+        The queue comes first, so that a crash before the bus repeats both. The event's id makes a
+        repetition within minutes the same message, and a later one finds nothing to collect.
 
         Raises:
-            TalktimeError: The bus did not take all of them; all stay in the outbox.
+            TalktimeError: The queue or the bus did not take all of them; all stay in the outbox.
         """
+        for event in events:
+            if is_at_once(event):
+                self._recharge_queue.send([event.account], event.event_id)
         self._events.publish(events)
         self._events.forget(events)
+
+
+def is_at_once(event: Event) -> bool:
+    """Whether the event announces a recharge that the wallet cannot wait a cycle for."""
+    return event.type is EventType.RECHARGE_SCHEDULED and event.data.get("at_once") is True
