@@ -8,7 +8,7 @@ from typing import Any
 from billing.domain.account import Account, PeriodTotals
 from billing.domain.ledger import EntryKind, LedgerEntry, prove
 from billing.domain.periods import local_day
-from billing.domain.recharge import is_wanted
+from billing.domain.recharging import OpenRecharge, RechargeMode
 from billing.domain.records import ClosedPeriod, EventType, RechargeState, Timer, TimerKind
 from billing.domain.units import Unit
 from billing.domain.usage import Call, CallKey
@@ -66,6 +66,7 @@ class AccountChecker:
         self._check_grants(account)
         self._check_totals(account)
         self._check_timers(account)
+        self._check_opened(account)
         return new
 
     def _check_posting(self, entry: LedgerEntry) -> None:
@@ -176,13 +177,35 @@ class AccountChecker:
             f"{account.ref} has no timer at its period's end",
         )
         recharging = account.recharging
-        needed = is_wanted(account) or recharging.open is not None
+        needed = is_wanted(account)
         timer = self._timer(TimerKind.RECHARGE)
         require((timer is not None) == needed, f"{account.ref}: {timer}, needed: {needed}")
         require(
             (timer.due_at if timer else None) == recharging.due_at,
             f"{account.ref}: {timer}, the account says {recharging.due_at}",
         )
+        checks = [one.check_at for one in recharging.opened]
+        require(None not in checks, f"{account.ref}: nobody looks after {recharging.opened}")
+        first = min((check_at for check_at in checks if check_at), default=None)
+        timer = self._timer(TimerKind.PAYMENT)
+        require(
+            (timer.due_at if timer else None) == first,
+            f"{account.ref}: {timer}, needed at {first} for {recharging.opened}",
+        )
+
+    def _check_opened(self, account: Account) -> None:
+        """What the account waits for is what the book has no outcome of, one from each source."""
+        opened = account.recharging.opened
+        sources = [one.source_id for one in opened]
+        require(len(set(sources)) == len(sources), f"{account.ref}: asked twice: {opened}")
+        recharges = self._world.book.recharges(account.ref, None, EVERYTHING)
+        unsettled = {
+            (one.ordinal, one.amount_micros, one.attempt.source_id)
+            for one in recharges
+            if not one.state.is_final
+        }
+        waited_for = {(one.ordinal, one.amount_micros, one.source_id) for one in opened}
+        require(waited_for == unsettled, f"{account.ref}: {waited_for} are open, not {unsettled}")
 
     def _timer(self, kind: TimerKind) -> Timer | None:
         for timer in self._world.book.due(kind, FAR_AWAY):
@@ -225,6 +248,20 @@ class AccountChecker:
         }
         said = {what: times for what, times in told.items() if what[0] in OUTCOMES.values()}
         require(said == outcomes, f"{account.ref}: told {said}, not {outcomes}")
+
+
+def is_wanted(account: Account) -> bool:
+    """Whether automatic recharge waits for something: the balance, or its time, or a month."""
+    recharging = account.recharging
+    if recharging.policy.mode is RechargeMode.OFF or recharging.suspended_at is not None:
+        return False
+    coming = sum(one.amount_micros for one in recharging.opened if _comes_at_once(one))
+    return account.wallet_micros + coming < recharging.policy.threshold_micros
+
+
+def _comes_at_once(one: OpenRecharge) -> bool:
+    require(one.expected_at is None, f"no card is slow: {one}")
+    return not one.is_waiting
 
 
 def origin(lot: str) -> str:

@@ -8,8 +8,8 @@ from billing.domain.account import AccountRef
 from billing.domain.canonical import Json
 from billing.domain.ledger import EntryKind, LedgerEntry
 from billing.domain.money import minor_unit_micros
-from billing.domain.recharge import is_wanted
-from billing.domain.records import RechargeState
+from billing.domain.recharge import WAITING, due
+from billing.domain.records import Recharge, RechargeState
 from billing.domain.usage import CallKey
 from simulation.account_checker import EVERYTHING, AccountChecker
 from simulation.errors import require
@@ -35,7 +35,7 @@ class Checker:
         self._world = world
         self._accounts = [AccountChecker(site, world) for site in SITES]
         self._billed: dict[tuple[str, CallKey], AccountRef] = {}
-        self._credits: dict[tuple[str, str, str], LedgerEntry] = {}
+        self._credits: dict[str, tuple[AccountRef, LedgerEntry]] = {}
         self._compared = (0, 0)
 
     def check_step(self) -> None:
@@ -63,11 +63,12 @@ class Checker:
 
     def is_at_rest(self, site: Site) -> bool:
         """Nothing is open, wanted, or overdue."""
-        account = self._world.book.account(site.ref)
+        account, now = self._world.book.account(site.ref), self._world.clock.true_now
+        wanted = due(account, now)
         return (
-            account.recharging.open is None
-            and not is_wanted(account)
-            and account.period.end_at > self._world.clock.true_now
+            not account.recharging.opened
+            and (wanted is None or wanted.reason in WAITING)
+            and account.period.end_at > now
         )
 
     def _note(self, ref: AccountRef, entry: LedgerEntry) -> None:
@@ -75,10 +76,10 @@ class Checker:
             before = self._billed.setdefault((ref.tenant_id, key), ref)
             require(before is ref, f"{key} is billed to {before} and to {ref}")
         if entry.kind is EntryKind.RECHARGE:
-            _, _, ordinal, _ = entry.cause.split("/")
-            saga = (ref.tenant_id, ref.account_id, ordinal)
-            require(saga not in self._credits, f"recharge {saga} is credited twice")
-            self._credits[saga] = entry
+            account_id, _, gateway, payment_id = entry.cause.split("/")
+            require((account_id, gateway) == (ref.account_id, "sandbox"), f"whose is {entry}?")
+            require(payment_id not in self._credits, f"payment {payment_id} is credited twice")
+            self._credits[payment_id] = (ref, entry)
 
     def _compare_with_gateway(self, *, at_rest: bool = False) -> None:
         captured = self._world.gateway.captured()
@@ -86,31 +87,35 @@ class Checker:
         if compared == self._compared and not at_rest:
             return
         self._compared = compared
-        charges: dict[tuple[str, str, str], SandboxCharge] = {}
+        charges: dict[str, SandboxCharge] = {}
+        sagas: set[tuple[str, str, str]] = set()
         for charge in captured:
-            saga = (
-                charge.metadata["tenant"],
-                charge.metadata["account"],
-                charge.metadata["recharge"],
+            saga = saga_of(charge)
+            require(saga not in sagas, f"recharge {saga} was charged twice")
+            sagas.add(saga)
+            charges[charge.payment_id] = charge
+        for payment_id, (ref, entry) in self._credits.items():
+            require(payment_id in charges, f"{entry} credits what was never charged")
+            charge = charges[payment_id]
+            require(
+                saga_of(charge)[:2] == (ref.tenant_id, ref.account_id),
+                f"{charge} was credited to {ref}",
             )
-            require(saga not in charges, f"recharge {saga} was charged twice")
-            charges[saga] = charge
-        for saga, entry in self._credits.items():
-            require(saga in charges, f"{entry} credits what was never charged")
-            charge = charges[saga]
             paid = charge.amount_minor * minor_unit_micros(charge.currency)
             require(
                 (paid, charge.currency) == (entry.amount_micros, entry.currency),
                 f"{charge} was credited as {entry}",
             )
         credited = {payment.payment_id for payment in self._world.book.payments()}
-        expected = {charges[saga].payment_id for saga in self._credits}
+        expected = set(self._credits)
         require(credited == expected, f"payments differ: {credited ^ expected}")
         if at_rest:
-            missing = [saga for saga in charges if saga not in self._credits]
+            missing = [charge for name, charge in charges.items() if name not in self._credits]
             require(not missing, f"charged and never credited: {missing}")
 
     def _check_recharges(self) -> None:
+        """Every recharge has an outcome: the attempt the gateway captured, or none of them."""
+        paid = {saga_of(charge): charge for charge in self._world.gateway.captured()}
         for site in SITES:
             account = self._world.book.account(site.ref)
             recharges = self._world.book.recharges(site.ref, None, EVERYTHING)
@@ -119,8 +124,24 @@ class Checker:
             require(ordinals == expected, f"{site.ref} has recharges {ordinals}")
             for recharge in recharges:
                 saga = (site.ref.tenant_id, site.ref.account_id, str(recharge.ordinal))
-                state = RechargeState.SUCCEEDED if saga in self._credits else RechargeState.FAILED
+                charge = paid.get(saga)
+                state = RechargeState.SUCCEEDED if charge else RechargeState.FAILED
                 require(recharge.state is state, f"{recharge} should be {state}")
+                self._check_attempts(recharge, charge)
+
+    def _check_attempts(self, recharge: Recharge, charge: SandboxCharge | None) -> None:
+        attempts = recharge.attempts
+        numbers = [attempt.number for attempt in attempts]
+        require(numbers == list(range(1, len(numbers) + 1)), f"{recharge} counts {numbers}")
+        sources = [attempt.source_id for attempt in attempts]
+        require(len(set(sources)) == len(sources), f"{recharge} asked a source twice")
+        *given_up, last = attempts
+        refused = all(attempt.state is RechargeState.FAILED for attempt in given_up)
+        require(refused, f"{recharge} asked the next source without a decline")
+        if charge is not None:
+            said = (last.payment_id, str(last.number))
+            captured = (charge.payment_id, charge.metadata["attempt"])
+            require(said == captured, f"{recharge} was captured as {charge}")
 
     def _check_reports(self, reports: Sequence[Report]) -> None:
         """Every report is in the book as it was told, or waits for a person with a reason."""
@@ -151,3 +172,9 @@ class Checker:
         audited = self._world.book.audit_records(wish.site.ref)
         records = [record for record in audited if record.operation_id == wish.operation_id]
         require(len(records) == 1, f"{wish} has {len(records)} audit records")
+
+
+def saga_of(charge: SandboxCharge) -> tuple[str, str, str]:
+    """Which recharge it was for, as its metadata says."""
+    said = charge.metadata
+    return (said["tenant"], said["account"], said["recharge"])

@@ -5,6 +5,7 @@ import pytest
 import quota_reset.roll
 import quota_reset.sweep
 import recharge.collect
+import recharge.reconcile
 import recharge.sweep
 import usage_ingest.post
 import usage_ingest.receive
@@ -17,6 +18,7 @@ def _quiet_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
         quota_reset.roll,
         quota_reset.sweep,
         recharge.collect,
+        recharge.reconcile,
         recharge.sweep,
         usage_ingest.post,
         usage_ingest.receive,

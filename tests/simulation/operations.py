@@ -18,6 +18,7 @@ MAX_DEPTH = 2
 """Workers that get in between workers that got in between."""
 
 RECHARGE_EVERY = timedelta(hours=4)
+RECONCILE_EVERY = timedelta(minutes=15)
 ROLL_EVERY = timedelta(hours=1)
 
 STEPS_SECONDS = (1, 90, 1_800, 4 * 3_600, 12 * 3_600, 36 * 3_600, 9 * 86_400)
@@ -39,7 +40,12 @@ class Simulation:
         self._people = People(self.world)
         self._carrier = Carrier(self.world)
         self._number = 0
-        self._swept_at = {RECHARGE_EVERY: self.now, ROLL_EVERY: self.now}
+        self._sweeps = {
+            RECHARGE_EVERY: self._workers.sweep_recharges,
+            RECONCILE_EVERY: self._workers.sweep_payments,
+            ROLL_EVERY: self._workers.sweep_rolls,
+        }
+        self._swept_at = dict.fromkeys(self._sweeps, self.now)
         self.world.faults.interrupt = self._interrupt
         self._operations: Mapping[Callable[[], str], int] = {
             self._provider.report_calls: 26,
@@ -54,6 +60,7 @@ class Simulation:
             self._workers.deliver_rolls: 6,
             self._advance: 12,
             self._workers.sweep_recharges: 4,
+            self._workers.sweep_payments: 3,
             self._workers.sweep_rolls: 3,
             self._people.wish: 6,
             self._people.repeat_wish: 4,
@@ -70,6 +77,7 @@ class Simulation:
             self._workers.deliver_recharges: 6,
             self._workers.deliver_rolls: 4,
             self._workers.sweep_recharges: 1,
+            self._workers.sweep_payments: 1,
             self._people.wish: 3,
             self._people.set_policy: 4,
             self._people.repeat_wish: 2,
@@ -161,11 +169,8 @@ class Simulation:
             return 0
         self._swept_at[every] = self.now
         (times,) = self.world.random.choices((0, 1, 2), (35, 50, 15))
-        sweep = (
-            self._workers.sweep_recharges if every == RECHARGE_EVERY else self._workers.sweep_rolls
-        )
         for _ in range(times):
-            self._perform(sweep)
+            self._perform(self._sweeps[every])
         return times
 
     def _land_charges(self) -> str:
@@ -188,8 +193,8 @@ class Simulation:
             while self._provider.unanswered:
                 self._perform(self._provider.repeat_unanswered)
             self.world.clock.advance(RECHARGE_EVERY)
-            self._perform(self._workers.sweep_recharges)
-            self._perform(self._workers.sweep_rolls)
+            for sweep in self._sweeps.values():
+                self._perform(sweep)
             for queue, deliver in (
                 (self.world.usage_queue, self._workers.deliver_usage),
                 (self.world.recharge_queue, self._workers.deliver_recharges),

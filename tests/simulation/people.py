@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from billing.domain.account import AccountRef, RechargePolicy
+from billing.domain.account import AccountRef
 from billing.domain.canonical import Json, digest
 from billing.domain.errors import (
     BookBusyError,
@@ -10,6 +10,7 @@ from billing.domain.errors import (
     PaymentUnknownError,
     RechargeInProgressError,
 )
+from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Operation, OperationState
 from billing.ports import AlreadyRecordedError
 from billing.services.collect_recharge import RechargeRequest
@@ -119,12 +120,18 @@ class People:
         threshold = base * random.randint(0, 4) + random.choice((0, 7))
         policy = random.choice(
             (
-                RechargePolicy("off"),
-                RechargePolicy("fixed", threshold, base * 2),
-                RechargePolicy("fixed", threshold, base, maximum_micros=base * 3),
-                RechargePolicy("target", threshold, target_micros=base * 5),
+                RechargePolicy(RechargeMode.OFF),
+                RechargePolicy(RechargeMode.FIXED, threshold, base * 2),
+                RechargePolicy(RechargeMode.FIXED, threshold, base, maximum_micros=base * 3),
+                RechargePolicy(RechargeMode.TARGET, threshold, target_micros=base * 5),
                 RechargePolicy(
-                    "target", threshold, target_micros=base * 9, maximum_micros=base * 2
+                    RechargeMode.TARGET,
+                    threshold,
+                    target_micros=base * 9,
+                    maximum_micros=base * 2,
+                ),
+                RechargePolicy(
+                    RechargeMode.FIXED, threshold, base * 2, monthly_cap_micros=base * 12
                 ),
             )
         )

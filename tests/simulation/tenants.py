@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from billing.domain.account import AccountRef, RechargePolicy
+from billing.domain.account import AccountRef
 from billing.domain.catalog import Plan
 from billing.domain.grants import RecurringGrant
+from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Acceptance
 from billing.domain.units import Unit
 
@@ -63,6 +64,7 @@ class Site:
 
     Args:
         base_micros: A small payment in its currency; policies are multiples of it.
+        cards: The default, and the backups in their order.
     """
 
     ref: AccountRef
@@ -73,6 +75,7 @@ class Site:
     tariff: Tariff
     base_micros: int
     policy: RechargePolicy
+    cards: tuple[str, ...] = ("card",)
 
     @property
     def deck_id(self) -> str:
@@ -88,7 +91,8 @@ SITES = (
         "rolling",
         Tariff(20_000, 7_500, 0, 60, 60),
         5 * MAJOR,
-        RechargePolicy("fixed", threshold_micros=10 * MAJOR, amount_micros=20 * MAJOR),
+        RechargePolicy(RechargeMode.FIXED, threshold_micros=10 * MAJOR, amount_micros=20 * MAJOR),
+        ("card", "spare", "last"),
     ),
     Site(
         AccountRef("acme", "far-east"),
@@ -98,7 +102,10 @@ SITES = (
         "plain",
         Tariff(2_250_000, 900_001, 0, 30, 6),
         500 * MAJOR,
-        RechargePolicy("target", threshold_micros=1_000 * MAJOR, target_micros=5_000 * MAJOR),
+        RechargePolicy(
+            RechargeMode.TARGET, threshold_micros=1_000 * MAJOR, target_micros=5_000 * MAJOR
+        ),
+        ("card", "spare"),
     ),
     Site(
         AccountRef("globex", "main"),
@@ -108,7 +115,7 @@ SITES = (
         "split",
         Tariff(18_000, 60_000, 50_000, 1, 1),
         5 * MAJOR,
-        RechargePolicy("off"),
+        RechargePolicy(RechargeMode.OFF),
     ),
 )
 

@@ -10,16 +10,16 @@ import pytest
 
 import usage_ingest.post
 from billing.adapters.queues import SqsUsageQueue
-from billing.domain import collecting, posting
+from billing.domain import collecting_steps, posting, settling
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.errors import PaymentUnknownError
 from billing.domain.grants import Burn, Grant, UsageKey, burn
-from billing.domain.recharge import TimerChange, idempotency_key, level
-from billing.domain.records import Recharge
+from billing.domain.recharge import TimerChange, level
+from billing.domain.records import FundingSource, Recharge, RechargeState, TimerKind
 from billing.domain.units import Unit
 from billing.domain.usage import UsageEvent
-from billing.ports import Captured, Connection, Declined
+from billing.ports import ChargeRequest, Connection, Declined, Outcome
 from billing.services import collect_recharge
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.post_usage import PostUsage
@@ -47,22 +47,33 @@ def _entry_dropped(patch: pytest.MonkeyPatch) -> None:
 
 
 def _settled_twice(patch: pytest.MonkeyPatch) -> None:
-    def stays_open(account: Account) -> Account:
-        return replace(account, recharging=replace(account.recharging, declines=0))
+    settle = settling.settle_captured
 
-    patch.setattr(collecting, "close_succeeded", stays_open)
+    def broken(
+        account: Account,
+        recharge: Recharge,
+        number: int,
+        payment_id: str,
+        now: datetime,
+        source: FundingSource | None = None,
+    ) -> Change | None:
+        anew = tuple(replace(one, state=RechargeState.PENDING) for one in recharge.attempts)
+        return settle(account, replace(recharge, attempts=anew), number, payment_id, now, source)
+
+    patch.setattr(settling, "settle_captured", broken)
     patch.setattr(InMemoryBook, "_refuse_recorded_operation", _nothing)
     patch.setattr(InMemoryBook, "_refuse_credited_payments", _nothing)
 
 
 def _new_key_for_every_try(patch: pytest.MonkeyPatch) -> None:
-    derived = idempotency_key
+    derived = CollectRecharge._charge_request
     tries = count(1)
 
-    def broken(account: Account, ordinal: int) -> str:
-        return f"{derived(account, ordinal)}/{next(tries)}"
+    def broken(self: CollectRecharge, ref: AccountRef, recharge: Recharge) -> ChargeRequest:
+        request = derived(self, ref, recharge)
+        return replace(request, idempotency_key=f"{request.idempotency_key}/{next(tries)}")
 
-    patch.setattr(collect_recharge, "idempotency_key", broken)
+    patch.setattr(CollectRecharge, "_charge_request", broken)
 
 
 def _key_used_for_ever(patch: pytest.MonkeyPatch) -> None:
@@ -72,9 +83,9 @@ def _key_used_for_ever(patch: pytest.MonkeyPatch) -> None:
 def _silence_taken_for_a_decline(patch: pytest.MonkeyPatch) -> None:
     ask = CollectRecharge._ask
 
-    def broken(self: CollectRecharge, account: Account, asked: Recharge) -> Captured | Declined:
+    def broken(self: CollectRecharge, ref: AccountRef, asked: Recharge) -> Outcome:
         try:
-            return ask(self, account, asked)
+            return ask(self, ref, asked)
         except PaymentUnknownError:
             return Declined("timeout")
 
@@ -82,7 +93,7 @@ def _silence_taken_for_a_decline(patch: pytest.MonkeyPatch) -> None:
 
 
 def _crash_survived(patch: pytest.MonkeyPatch) -> None:
-    settle = CollectRecharge._settle
+    settle = CollectRecharge.settle
 
     def broken(self: CollectRecharge, *arguments: Any) -> None:
         try:
@@ -90,7 +101,7 @@ def _crash_survived(patch: pytest.MonkeyPatch) -> None:
         except BaseException:  # noqa: BLE001  # the fault to be found
             return
 
-    patch.setattr(CollectRecharge, "_settle", broken)
+    patch.setattr(CollectRecharge, "settle", broken)
 
 
 def _call_billed_again(patch: pytest.MonkeyPatch) -> None:
@@ -151,6 +162,18 @@ def _timer_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(posting, "level", broken)
 
 
+def _payment_forgotten(patch: pytest.MonkeyPatch) -> None:
+    both = collecting_steps.leveled
+
+    def broken(before: Account, after: Account, now: datetime) -> TimerChange:
+        change = both(before, after, now)
+        kept = tuple(timer for timer in change.timers_set if timer.kind is not TimerKind.PAYMENT)
+        return replace(change, timers_set=kept)
+
+    for module in (collecting_steps, settling):
+        patch.setattr(module, "leveled", broken)
+
+
 def _nothing(*_arguments: object) -> None:
     return
 
@@ -164,7 +187,7 @@ def _nothing(*_arguments: object) -> None:
         pytest.param(_key_used_for_ever, "charged twice", id="a forgotten key is used again"),
         pytest.param(
             _silence_taken_for_a_decline,
-            "should be|never credited",
+            "charged twice|should be|never credited",
             id="a gateway that does not answer has declined",
         ),
         pytest.param(_crash_survived, "outlived its own crash", id="a worker survives its crash"),
@@ -178,7 +201,8 @@ def _nothing(*_arguments: object) -> None:
         ),
         pytest.param(_minutes_not_taken, "holds", id="burned minutes are not taken"),
         pytest.param(_other_tenant_billed, "is billed to", id="another tenant is billed"),
-        pytest.param(_timer_forgotten, "needed", id="a recharge timer is forgotten"),
+        pytest.param(_timer_forgotten, "needed: True", id="a recharge timer is forgotten"),
+        pytest.param(_payment_forgotten, "needed at", id="a payment's timer is forgotten"),
     ],
 )
 def test_what_is_put_in_is_found(

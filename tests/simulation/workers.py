@@ -1,11 +1,14 @@
 """The real handlers, called as queues and schedules call them."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
+
+from aws_lambda_powertools import Metrics
 
 import quota_reset.roll
 import quota_reset.sweep
 import recharge.collect
+import recharge.reconcile
 import recharge.sweep
 import usage_ingest.post
 from simulation.faults import Crash
@@ -14,6 +17,16 @@ from simulation.world import World
 
 DELETE_LOST = 0.05
 """Deliveries that went well, and that the queue never hears of."""
+
+
+class Unwatched:
+    """Metrics that nobody looks at."""
+
+    def add_metric(self, *_arguments: object) -> None:
+        return
+
+    def flush_metrics(self) -> None:
+        return
 
 
 class Workers:
@@ -30,7 +43,12 @@ class Workers:
 
     def deliver_recharges(self) -> str:
         def handle(event: dict[str, Any]) -> Mapping[str, Any]:
-            return recharge.collect.handle(event, self._world.collect_recharge)
+            return recharge.collect.handle(
+                event,
+                self._world.collect_recharge,
+                self._world.refund_payment,
+                self._world.notice_sources,
+            )
 
         return self._deliver(self._world.recharge_queue, handle)
 
@@ -59,6 +77,12 @@ class Workers:
 
     def sweep_recharges(self) -> str:
         return self._sweep(lambda: recharge.sweep.handle(self._world.recharge_sweep))
+
+    def sweep_payments(self) -> str:
+        metrics = cast(Metrics, Unwatched())
+        return self._sweep(
+            lambda: recharge.reconcile.handle(self._world.reconcile_payments, metrics)
+        )
 
     def sweep_rolls(self) -> str:
         return self._sweep(lambda: quota_reset.sweep.handle(self._world.roll_sweep))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.adapters.queues import QueueError, SqsUsageQueue, SqsWorkQueue
 from billing.adapters.telephony.registry import PROVIDERS
-from billing.domain.account import AccountRef, RechargePolicy
+from billing.domain.account import AccountRef
 from billing.domain.catalog import make_catalog
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import (
@@ -18,6 +18,7 @@ from billing.domain.errors import (
     PaymentUnknownError,
     RechargeInProgressError,
 )
+from billing.domain.recharging import RechargePolicy
 from billing.domain.records import AuditRecord
 from billing.ports import (
     AlreadyRecordedError,
@@ -34,8 +35,11 @@ from billing.services.add_funding_source import AddFundingSource, NewSource
 from billing.services.change_account import ChangeAccount
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.correct_usage import CorrectUsage
+from billing.services.notice_sources import NoticeSources
 from billing.services.open_account import NewAccount, OpenAccount
 from billing.services.post_usage import PostUsage
+from billing.services.reconcile_payments import ReconcilePayments
+from billing.services.refund_payment import RefundPayment
 from billing.services.roll_period import RollPeriod
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
 from billing.services.sweep_timers import SweepTimers
@@ -123,7 +127,17 @@ class World:
             clock=self.clock,
             change_account=change_account,
         )
+        refund = RefundPayment(
+            book=book,
+            gateways={gateway.name: gateway},
+            clock=self.clock,
+            change_account=change_account,
+        )
         unknown = (*retried, PaymentUnknownError)
+        self.refund_payment = cast(RefundPayment, self._watched(refund, *unknown))
+        self.notice_sources = cast(
+            NoticeSources, self._watched(NoticeSources(book, change_account), *retried)
+        )
         self.collect_recharge = cast(CollectRecharge, self._watched(collect, *unknown))
         answered = (AlreadyRecordedError, IdConflictError, RechargeInProgressError)
         self.request_recharge = cast(CollectRecharge, self._watched(collect, *unknown, *answered))
@@ -134,6 +148,11 @@ class World:
         )
         self.recharge_sweep = self._sweep(timers, self.recharge_queue)
         self.roll_sweep = self._sweep(timers, self.roll_queue)
+        recharge_queue = SqsWorkQueue("recharge", self._sqs(self.recharge_queue))
+        reconcile = ReconcilePayments(timers, recharge_queue, self.clock)
+        self.reconcile_payments = cast(
+            ReconcilePayments, self._watched(reconcile, ConnectionError, QueueError)
+        )
 
     def _sqs(self, queue: SimulatedFifo) -> "SQSClient":
         return cast("SQSClient", Perilous("queue", queue, self.faults))
@@ -174,13 +193,15 @@ class World:
         self._connect("globex-twilio", SITES[2].ref, {})
 
     def _prepare_recharge(self, site: Site) -> None:
-        AddFundingSource(ChangeAccount(self.book, self.clock)).add(
-            site.ref,
-            NewSource("card", self.gateway.name, SUCCEEDS, "Visa 4242"),
-            operation_id=f"source/{site.ref.account_id}",
-            body_hash="card",
-            audit=self.audit(site.ref, f"source/{site.ref.account_id}", "funding_source.add"),
-        )
+        for card in site.cards:
+            operation_id = f"source/{site.ref.account_id}/{card}"
+            AddFundingSource(self.book, ChangeAccount(self.book, self.clock)).add(
+                site.ref,
+                NewSource(card, self.gateway.name, SUCCEEDS, "Visa 4242"),
+                operation_id=operation_id,
+                body_hash=card,
+                audit=self.audit(site.ref, operation_id, "funding_source.add"),
+            )
         self.set_auto_recharge.set(
             site.ref,
             site.policy,
