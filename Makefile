@@ -19,10 +19,11 @@ test: env-all ## Run every test, the local cloud's included
 test-cloud: env-all ## Run only the tests that need the local cloud
 	@$(BIN)/python -m pytest -m cloud $(ARGS)
 
-prove: env-dev ## Run what is too long for every day: more calls, mutations and operations
+prove: env-dev ## Run what is too long for every day: more calls, mutations, operations and crashes
 	@RATING_MODEL_CALLS=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_rating_model.py
 	@RECHARGE_MODEL_CASES=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_recharge_policy.py
 	@TALKTIME_MUTATIONS=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/telephony
+	@TALKTIME_FAULT_SECONDS=1 $(BIN)/python -m pytest -q -n 2 tests/faults
 	@TALKTIME_SIMULATION_SEED="$$(seq -s ' ' 1 25)" $(BIN)/python -m pytest -q -n 2 tests/simulation/test_simulation.py
 
 check: env-dev ## Lint, format, types, template, architecture

@@ -91,5 +91,5 @@ def test_our_book_ends_equal_to_the_gateways_wherever_a_flow_dies(
         run.recover(second)
         run.check()
         pairs += 1
-    record_property("fault_points", f"{flow.name}: {singles} single, {pairs} in pairs")
+    record_property("fault_points", [singles, pairs])
     assert singles >= 8
