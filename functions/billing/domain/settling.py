@@ -24,7 +24,7 @@ from billing.domain.collecting_steps import (
 )
 from billing.domain.declines import NEVER_CHARGED, DeclineGroup, retry_at
 from billing.domain.ledger import WALLET, EntryKind, post
-from billing.domain.recharging import DueReason, Recharging, SuspendedReason
+from billing.domain.recharging import DueReason, RechargeReason, Recharging, SuspendedReason
 from billing.domain.records import (
     EventType,
     FundingSource,
@@ -209,8 +209,10 @@ def _failed(
     """Try again after a gap; or wait for a person, and say what for."""
     back = _taken_back(account, recharging, recharge)
     if all(attempt.failure_code == NEVER_CHARGED for attempt in recharge.attempts):
-        # The gateway was out of reach for a day. That is nobody's decline: the next cycle tries.
-        return back
+        # The gateway was out of reach for a day. That is nobody's decline: the next cycle tries,
+        # and what a calendar's day has missed is due until then.
+        is_missed = recharge.reason is RechargeReason.CALENDAR
+        return replace(back, retry_at=now) if is_missed else back
     failures = recharging.declines + 1
     failed = replace(back, declines=failures)
     known = [sources[name] for name in recharging.source_ids if name in sources]

@@ -189,3 +189,24 @@ def test_a_gateway_that_refuses_a_key_keeps_no_other_payment_waiting() -> None:
     with pytest.raises(GatewayKeyReusedError):
         world.recharges.finish_open(ACME)
     assert world.account.wallet_micros == 20 * USD
+
+
+def test_what_a_calendars_day_missed_because_nobody_answered_is_collected_all_the_same() -> None:
+    world = World()
+    world.open()
+    world.add_source(TIMES_OUT_WITHOUT_CHARGING)
+    day = (world.clock.now() + DAY).isoweekday()
+    world.set_policy(RechargePolicy(RechargeMode.CALENDAR, amount_micros=30 * USD, day=day))
+    world.clock.advance(DAY)
+    with pytest.raises(PaymentUnknownError):
+        world.recharges.collect(ACME)
+    world.clock.advance(DAY)
+    world.use_gateway(world.sandbox)
+    # The look-up finds nothing; the payment that follows is lost once as well, and then made.
+    world.recharges.collect(ACME)
+    assert world.is_recharge_due()
+    with pytest.raises(PaymentUnknownError):
+        world.recharges.collect(ACME)
+    world.recharges.finish_open(ACME)
+    assert world.account.wallet_micros == 30 * USD
+    assert not world.is_recharge_due()
