@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
 from pydantic import BaseModel
@@ -85,7 +85,9 @@ def _paths(model: type[BaseModel]) -> Iterator[tuple[str, ...]]:
         own = field.alias or name
         kinds = (field.annotation, *get_args(field.annotation))
         nested = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
-        if nested:
+        # A list has no columns of its own: it stays together, in one cell.
+        is_list = any(get_origin(kind) is list for kind in kinds)
+        if nested and not is_list:
             yield from ((own, *path) for path in _paths(nested[0]))
         else:
             yield (own,)

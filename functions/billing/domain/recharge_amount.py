@@ -51,6 +51,8 @@ def amount_to_collect(account: Account, now: datetime) -> Amount:
         A whole number of minor units: a computed amount is rounded up, what limits it down.
     """
     policy = account.recharging.policy
+    if policy.mode is RechargeMode.OFF:
+        return Amount(0)
     left = cap_left_micros(account, now)
     if policy.mode is RechargeMode.TARGET:
         gap = up_to_minor_unit(

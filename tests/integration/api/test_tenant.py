@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -324,6 +325,23 @@ def test_settings_are_changed_by_who_has_seen_them(world: World) -> None:
     # Usage moves the account, and the settings are still those that were seen.
     world.use(ACME, 2)
     assert get(world, "/auto-recharge").headers["etag"] == changed.headers["etag"]
+
+
+def test_settings_that_are_off_collect_nothing_and_no_limit_is_to_blame(world: World) -> None:
+    found = get(world, "/auto-recharge").body
+    assert (found["mode"], found["state"]) == ("off", "off")
+    assert (found["would_collect"]["amount"], found["limited_by"]) == ("0.00", None)
+
+
+def test_a_recharges_attempts_stay_together_in_one_cell(world: World) -> None:
+    world.add_source()
+    headers = {"Idempotency-Key": "sheet"}
+    world.call("POST", "/v1/accounts/main/recharges", RECHARGE, token=ADMIN, headers=headers)
+    text = get(world, "/recharges", {"Accept": "text/csv"}).text
+    (row,) = csv.DictReader(io.StringIO(text))
+    (attempt,) = json.loads(row["attempts"])
+    assert (row["state"], attempt["state"]) == ("succeeded", "succeeded")
+    assert not [name for name in row if name.startswith("attempts.")]
 
 
 def test_settings_say_what_they_would_collect(world: World) -> None:
