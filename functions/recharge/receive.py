@@ -4,8 +4,6 @@ A store's failure is not caught: the gateway then answers 5xx, which tells the p
 send the webhook again, and the function's error alarm sees it.
 """
 
-import base64
-import json
 from http import HTTPStatus
 from typing import Any
 
@@ -13,14 +11,13 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.metrics import MetricUnit
 
-from billing.domain.callbacks import WebhookRequest
+from billing.adapters.webhook_http import done, problem, webhook_request
 from billing.domain.errors import (
     BookBusyError,
     InvalidSignatureError,
     PaymentMismatchError,
     PaymentNotCreditedError,
     PaymentUnknownError,
-    TalktimeError,
 )
 from billing.services.take_gateway_event import Taken
 from billing.services.take_gateway_webhook import TakeGatewayWebhook
@@ -55,76 +52,32 @@ def handle(
     Logs name the gateway and the outcome, never an id, an amount or any part of the body; only the
     error of a mismatch says what a person has to compare.
     """
-    request_id = str(event["requestContext"]["requestId"])
     gateway = str((event.get("pathParameters") or {}).get("gateway", ""))
     shown = gateway[:MAX_NAME]
-    body = _body(event)
-    if len(body) > MAX_BODY_BYTES:
+    request = webhook_request(event, public_url, f"/webhooks/payments/{gateway}")
+    if len(request.body) > MAX_BODY_BYTES:
         logger.warning("webhook refused", code="body_too_large")
         detail = f"a webhook has at most {MAX_BODY_BYTES} bytes"
-        return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail, request_id)
+        return problem(event, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
     if not take_webhook.knows(gateway):
         logger.warning("webhook refused", code="not_found", gateway=shown)
-        detail = "there is no such payment gateway"
-        return _problem(HTTPStatus.NOT_FOUND, "not_found", detail, request_id)
+        return problem(event, HTTPStatus.NOT_FOUND, "not_found", "there is no such payment gateway")
     try:
-        taken = take_webhook.take(gateway, _request(event, public_url, gateway, body))
-    except InvalidSignatureError as error:
-        return _refused(HTTPStatus.UNAUTHORIZED, error, shown, request_id)
-    except LATER as error:
-        return _refused(HTTPStatus.SERVICE_UNAVAILABLE, error, shown, request_id)
+        taken = take_webhook.take(gateway, request)
+    except (InvalidSignatureError, *LATER) as error:
+        logger.warning("webhook refused", code=error.code, gateway=shown)
+        is_forged = isinstance(error, InvalidSignatureError)
+        status = HTTPStatus.UNAUTHORIZED if is_forged else HTTPStatus.SERVICE_UNAVAILABLE
+        return problem(event, status, error.code, error.detail)
     except PaymentMismatchError:
         _count(metrics, "PaymentMismatches")
         raise
     if taken is Taken.NOT_OURS:
         _count(metrics, "GatewayEventsNotOurs")
     logger.info("webhook taken", gateway=shown, outcome=taken)
-    return {"statusCode": HTTPStatus.NO_CONTENT.value, "headers": {"X-Request-Id": request_id}}
+    return done(event)
 
 
 def _count(metrics: Metrics, name: str) -> None:
     metrics.add_metric(name, MetricUnit.Count, 1)
     metrics.flush_metrics()
-
-
-def _request(event: dict[str, Any], public_url: str, gateway: str, body: bytes) -> WebhookRequest:
-    """The request as the payment gateway made it."""
-    query = event.get("rawQueryString") or ""
-    path = f"/webhooks/payments/{gateway}"
-    return WebhookRequest(
-        method=event["requestContext"]["http"]["method"],
-        url=public_url.rstrip("/") + path + (f"?{query}" if query else ""),
-        headers=event.get("headers") or {},
-        body=body,
-    )
-
-
-def _body(event: dict[str, Any]) -> bytes:
-    text = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        return base64.b64decode(text)
-    # A lone surrogate is no text; it is passed on, so that the signature check refuses it.
-    return str(text).encode(errors="surrogatepass")
-
-
-def _refused(
-    status: HTTPStatus, error: TalktimeError, gateway: str, request_id: str
-) -> dict[str, Any]:
-    logger.warning("webhook refused", code=error.code, gateway=gateway)
-    return _problem(status, error.code, error.detail, request_id)
-
-
-def _problem(status: HTTPStatus, code: str, detail: str, request_id: str) -> dict[str, Any]:
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id,
-    }
-    return {
-        "statusCode": status.value,
-        "headers": {"Content-Type": "application/problem+json", "X-Request-Id": request_id},
-        "body": json.dumps(problem),
-    }

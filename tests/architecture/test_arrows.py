@@ -12,6 +12,7 @@ FUNCTIONS = Path(__file__).parents[2] / "functions"
 ENTRY_PACKAGES = ("api", "events", "quota_reset", "recharge", "usage_ingest")
 HANDLERS = (
     "api.handler",
+    "events.deliver",
     "events.project",
     "events.publish",
     "quota_reset.roll",
@@ -72,13 +73,15 @@ def may_import(module: str, name: str) -> bool:
         return True
     if module == f"{package}.bootstrap":
         return name.startswith("billing.")
-    # An entry point may read its own queue's or stream's messages; it builds no adapter.
+    # An entry point may read its own queue's, stream's or webhook's messages; it builds no adapter.
     return name.startswith(
         (
             "billing.domain.",
             "billing.ports.",
             "billing.services.",
+            "billing.adapters.delivery_queue.",
             "billing.adapters.queues.",
+            "billing.adapters.webhook_http.",
             "billing.adapters.work_batch.",
             "billing.adapters.dynamodb.ledger_stream",
             "billing.adapters.dynamodb.outbox",
