@@ -8,7 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from billing.domain import collecting, opening, settling
-from billing.domain.account import Account, AccountRef, LedgerHead, PeriodTotals, PlanTerms
+from billing.domain.account import (
+    Account,
+    AccountRef,
+    LedgerHead,
+    PeriodTotals,
+    PlanFeatures,
+    PlanTerms,
+)
 from billing.domain.change import Change
 from billing.domain.collecting import Intent
 from billing.domain.collecting_steps import CHECK_AFTER
@@ -249,7 +256,7 @@ def a_maximal_account(seed: int = 1) -> Account:
         time_zone="America/Argentina/ComodRivadavia",
         billing_day=31,
         created_at=_instant(dice),
-        plan=PlanTerms(an_id(), 1234, recurring),
+        plan=PlanTerms(an_id(), 1234, recurring, PlanFeatures(1_000, 10)),
         rate_deck=an_id(),
         wallet_micros=-dice.randrange(10**11),
         head=LedgerHead(87_654_321, f"{dice.getrandbits(256):064x}", _instant(dice)),

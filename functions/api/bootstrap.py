@@ -14,16 +14,18 @@ from api.auth import TokenRules
 from api.observing import PowertoolsLog
 from api.serving import Server
 from api.wiring import Settings, Talktime
-from billing.adapters.clock import clock_from
+from billing.adapters.clock import LOCAL_STAGE, clock_from
 from billing.adapters.deck_uploads import S3DeckUploads
 from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.catalogs import DynamoDBCatalogs
 from billing.adapters.dynamodb.connections import DynamoDBConnections
 from billing.adapters.dynamodb.decks import DynamoDBDecks
 from billing.adapters.dynamodb.directory import DynamoDBDirectory
+from billing.adapters.dynamodb.holds import DynamoDBReservations
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
+from billing.adapters.dynamodb.webhooks import DynamoDBDeliveries, DynamoDBEndpoints
 from billing.adapters.gateways import registry
 from billing.adapters.queues import SqsUsageQueue
 from billing.adapters.secrets import ChangingSecret, StoredSecret, gateway_key
@@ -53,6 +55,11 @@ def talktime() -> Talktime:
         ),
         quarantine=DynamoDBQuarantine(table),
         summaries=DynamoDBSummaries(table),
+        webhook_endpoints=DynamoDBEndpoints(
+            table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms")
+        ),
+        webhook_deliveries=DynamoDBDeliveries(table),
+        reservations=DynamoDBReservations(table),
         usage_queue=SqsUsageQueue(os.environ["USAGE_QUEUE_URL"], boto3.client("sqs")),
         gateway=os.environ["PAYMENT_GATEWAY"],
         gateways=registry.gateways(
@@ -63,6 +70,7 @@ def talktime() -> Talktime:
         ),
         country_of=_country_of,
         clock=clock,
+        is_local=os.environ["STAGE"] == LOCAL_STAGE,
     )
 
 

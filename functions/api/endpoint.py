@@ -135,6 +135,7 @@ class Endpoint:
             operator. Otherwise it is the operator's own.
         is_near_cards: People paste card numbers here: they are looked for more closely.
         body: The JSON body's schema.
+        machine_ids: Pointers into it of ids that machines made: a long number is no card's there.
         uploads: The media type of a body that is no JSON.
         reads: The media types of a JSON body that the endpoint itself takes apart, so that one
             wrong item does not stop the others; each with the schema it is described by.
@@ -159,6 +160,7 @@ class Endpoint:
     is_near_cards: bool = False
     query: type[Query] | None = None
     body: type[Schema] | None = None
+    machine_ids: frozenset[str] = frozenset()
     uploads: str | None = None
     reads: Mapping[str, type[BaseModel]] = field(default_factory=dict)
     body_limit_bytes: int = limits.JSON_BYTES

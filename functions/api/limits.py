@@ -114,16 +114,19 @@ def strings(
         yield pointer, name, str(value)
 
 
-def refuse_card_numbers(value: Any, *, is_near_cards: bool = False) -> None:
+def refuse_card_numbers(
+    value: Any, exempt: Container[str] = (), *, is_near_cards: bool = False
+) -> None:
     """No card number enters, whichever field it is put in.
 
     Args:
+        exempt: See ``card_number_pointers``.
         is_near_cards: See ``card_number_pointers``.
 
     Raises:
         RequestError: ``card_number_refused``; it does not repeat the number.
     """
-    pointers = card_number_pointers(value, is_near_cards=is_near_cards)
+    pointers = card_number_pointers(value, exempt, is_near_cards=is_near_cards)
     if pointers:
         raise RequestError(
             "card_number_refused",

@@ -78,6 +78,7 @@ INTERNAL_CODES = frozenset(
         "bus_unavailable",
         "calls_recorded",
         "change_too_large",
+        "concurrency_limit_reached",
         "conflicting_report",
         "gateway_key_reused",
         "invalid_signature",

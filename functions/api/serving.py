@@ -225,7 +225,7 @@ def _body(
         return content, None
     limits.require_media_type(headers, JSON)
     text, value = limits.read_json(content)
-    limits.refuse_card_numbers(value, is_near_cards=endpoint.is_near_cards)
+    limits.refuse_card_numbers(value, endpoint.machine_ids, is_near_cards=endpoint.is_near_cards)
 
     def validated() -> Schema:
         try:

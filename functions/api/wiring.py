@@ -17,17 +17,22 @@ from billing.ports import (
     Connections,
     Decks,
     DeckUploads,
+    Deliveries,
     Directory,
+    EndpointStore,
     Gateway,
     Quarantine,
+    Reservations,
     Summaries,
     UsageQueue,
 )
 from billing.services.activate_deck import ActivateDeck
 from billing.services.add_funding_source import AddFundingSource
 from billing.services.arrange_sources import ArrangeSources
+from billing.services.authorise_call import AuthoriseCall
 from billing.services.begin_source import BeginSource
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.confirm_source import ConfirmSource
 from billing.services.correct_usage import CorrectUsage
@@ -40,12 +45,15 @@ from billing.services.prove_ledger import ProveLedger
 from billing.services.quote_usage import QuoteUsage
 from billing.services.read_overview import ReadOverview
 from billing.services.read_quarantine import ReadQuarantine
+from billing.services.redeliver_webhook import RedeliverWebhook
 from billing.services.refund_payment import RefundPayment
 from billing.services.replay_parked import ReplayParked
 from billing.services.rerate_usage import RerateUsage
 from billing.services.save_catalog import SaveCatalog
 from billing.services.save_connection import SaveConnection
+from billing.services.save_webhook_endpoints import SaveWebhookEndpoints
 from billing.services.set_auto_recharge import SetAutoRecharge
+from billing.services.settle_reservations import SettleReservations
 from billing.services.summarise_usage import SummariseUsage
 from billing.services.upload_deck import UploadDeck
 
@@ -75,6 +83,7 @@ class Talktime:
     Args:
         gateway: Who collects, and saves new funding sources, in this deployment; sources saved with
             another keep theirs.
+        is_local: Whether this is the local stage.
     """
 
     settings: Settings
@@ -86,11 +95,15 @@ class Talktime:
     connections: Connections
     quarantine: Quarantine
     summaries: Summaries
+    webhook_endpoints: EndpointStore
+    webhook_deliveries: Deliveries
+    reservations: Reservations
     usage_queue: UsageQueue
     gateways: Mapping[str, Gateway]
     country_of: CountryOf
     clock: Clock
     gateway: str = "sandbox"
+    is_local: bool = False
 
     @cached_property
     def cursors(self) -> Cursors:
@@ -179,8 +192,29 @@ class Talktime:
         return SaveConnection(self.book, self.connections, self.clock)
 
     @cached_property
+    def save_webhook_endpoints(self) -> SaveWebhookEndpoints:
+        return SaveWebhookEndpoints(self.webhook_endpoints, self.clock, is_local=self.is_local)
+
+    @cached_property
+    def redeliver_webhook(self) -> RedeliverWebhook:
+        return RedeliverWebhook(self.webhook_deliveries, self.clock)
+
+    @cached_property
     def read_overview(self) -> ReadOverview:
-        return ReadOverview(self.book, self.catalogs, self.clock)
+        return ReadOverview(self.book, self.catalogs, self.reservations, self.clock)
+
+    @cached_property
+    def authorise_call(self) -> AuthoriseCall:
+        return AuthoriseCall(
+            book=self.book,
+            decks=self.decks,
+            clock=self.clock,
+            change_holds=ChangeHolds(self.reservations),
+        )
+
+    @cached_property
+    def settle_reservations(self) -> SettleReservations:
+        return SettleReservations(self.book, self.clock, ChangeHolds(self.reservations))
 
     @cached_property
     def ingest_events(self) -> IngestEvents:

@@ -11,6 +11,7 @@ from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.carrier_costs import DynamoDBCarrierCosts
 from billing.adapters.dynamodb.connections import DynamoDBConnections
 from billing.adapters.dynamodb.decks import DynamoDBDecks
+from billing.adapters.dynamodb.holds import DynamoDBReservations
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.usage_parts import DynamoDBUsageParts
@@ -21,9 +22,11 @@ from billing.adapters.telephony.json_rest import JsonRest
 from billing.adapters.telephony.registry import PROVIDERS
 from billing.services.age_quarantine import AgeQuarantine
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.plan_reconciliations import PlanReconciliations
 from billing.services.post_usage import PostUsage
 from billing.services.reconcile_usage import ReconcileUsage
+from billing.services.settle_reservations import SettleReservations
 from billing.services.sweep_parts import SweepParts
 from billing.services.take_usage import TakeUsage
 
@@ -86,6 +89,9 @@ def post_usage() -> PostUsage:
         quarantine=DynamoDBQuarantine(table),
         clock=clock,
         change_account=ChangeAccount(book, clock),
+        settle_reservations=SettleReservations(
+            book, clock, ChangeHolds(DynamoDBReservations(table))
+        ),
     )
 
 

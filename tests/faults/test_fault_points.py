@@ -16,7 +16,7 @@ LATE = timedelta(hours=25)
 TRIES = 14
 """How often those outside try again: beyond the last retry of a declined payment."""
 
-SECOND = int(os.environ.get("TALKTIME_FAULT_SECONDS", "13"))
+SECOND = int(os.environ.get("TALKTIME_FAULT_SECONDS", "31"))
 """Of the points of a recovery, every so many is tried; 1: all of them."""
 
 

@@ -10,8 +10,10 @@ import pytest
 from cfnlint.api import lint_file  # type: ignore[import-untyped]
 from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 
+from billing.adapters.bus import SOURCE
 from billing.adapters.gateways.registry import WEBHOOKS
 from billing.domain.recharge_balance import CYCLE, next_cycle_at
+from billing.domain.webhook_deliveries import LEASE
 from billing.services.reconcile_payments import OVERDUE_AFTER
 
 TEMPLATE = Path(__file__).parents[2] / "infra" / "template.yaml"
@@ -71,6 +73,12 @@ VARIABLES = {
     "quota_reset.roll": {"TABLE_NAME"},
     "events.publish": {"TABLE_NAME", "EVENT_BUS_NAME", "RECHARGE_QUEUE_URL"},
     "events.project": {"TABLE_NAME"},
+    "events.deliver": {
+        "TABLE_NAME",
+        "CONNECTIONS_KEY_ID",
+        "DELIVERY_QUEUE_URL",
+        "EVENT_BUS_NAME",
+    },
 }
 OPEN_ROUTES = {
     "GET /health",
@@ -411,6 +419,8 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
         "RollFunction",
         # Summaries alone, which its role says.
         "ProjectFunction",
+        # Deliveries, and that an endpoint is gone.
+        "DeliverFunction",
     }
     assert not any("dynamodb:Scan" in allowed(name) for name in functions)
 
@@ -444,6 +454,8 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
         ),
         pytest.param("PublishRole", "dynamodb:DeleteItem", "EVENT#*", id="publish deletes events"),
         pytest.param("ProjectRole", "dynamodb:PutItem", "DAYS#*", id="project writes summaries"),
+        pytest.param("DeliverRole", "dynamodb:PutItem", "HOOKS#*", id="deliver writes deliveries"),
+        pytest.param("DeliverRole", "dynamodb:Query", "delivery#*", id="deliver finds what is due"),
     ],
 )
 def test_who_faces_the_outside_reaches_only_its_own_partitions(
@@ -500,6 +512,28 @@ def test_nobody_signs_himself_up_or_chooses_his_tenant() -> None:
     assert (tenant["Name"], tenant["Mutable"]) == ("tenant_id", False)
     assert "custom:tenant_id" in client["ReadAttributes"]
     assert "custom:tenant_id" not in client["WriteAttributes"]
+
+
+def test_every_event_of_the_bus_goes_to_the_queue_of_deliveries_or_is_kept() -> None:
+    (rule,) = of_type("AWS::Events::Rule").values()
+    assert referred(rule["EventBusName"]) == "EventBus"
+    assert rule["EventPattern"] == {"source": [SOURCE]}
+    (target,) = rule["Targets"]
+    assert referred(target["Arn"]) == "DeliveryQueue"
+    assert_dead_letters_are_seen(referred(target["DeadLetterConfig"]["Arn"]))
+    (policy,) = of_type("AWS::SQS::QueuePolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert {referred(resource) for resource in statement["Resource"]} == {
+        "DeliveryQueue",
+        "DeliveryDeadLetters",
+    }
+    source = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    assert resources[referred(source)]["Type"] == "AWS::Events::Rule"
+
+
+def test_a_delivery_outlives_the_worker_that_claimed_it() -> None:
+    (function,) = [f for f in functions.values() if f["Handler"].startswith("events.deliver.")]
+    assert timedelta(seconds=function["Timeout"]) < LEASE
 
 
 def test_there_is_a_group_for_every_role() -> None:

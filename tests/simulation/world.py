@@ -33,6 +33,7 @@ from billing.ports import (
 )
 from billing.services.add_funding_source import AddFundingSource, NewSource
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.correct_usage import CorrectUsage
 from billing.services.notice_sources import NoticeSources
@@ -42,9 +43,11 @@ from billing.services.reconcile_payments import ReconcilePayments
 from billing.services.refund_payment import RefundPayment
 from billing.services.roll_period import RollPeriod
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
+from billing.services.settle_reservations import SettleReservations
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_usage import TakeUsage
 from fakes.book import InMemoryBook
+from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
 from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
 from simulation.faults import Faults, Perilous, SkewedClock, Watched
@@ -106,6 +109,9 @@ class World:
             quarantine=quarantine,
             clock=self.clock,
             change_account=change_account,
+            settle_reservations=SettleReservations(
+                book, self.clock, ChangeHolds(InMemoryReservations())
+            ),
         )
         self.post_usage = cast(PostUsage, self._watched(post_usage, *retried))
         correct_usage = CorrectUsage(book=book, decks=decks, change_account=change_account)

@@ -13,14 +13,18 @@ from billing.domain.ledger import prove
 from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Operation, TimerKind
 from billing.domain.units import Unit
-from billing.ports import DeckVersion, Gateway, Parked
+from billing.ports import DeckVersion, Gateway, Parked, Reservations
 from billing.services.add_funding_source import AddFundingSource, NewSource
+from billing.services.authorise_call import AuthoriseCall
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.post_usage import PostUsage
 from billing.services.set_auto_recharge import SetAutoRecharge, policy_etag
+from billing.services.settle_reservations import SettleReservations
 from builders import ACME, USD, a_credit, a_tenant, an_audit_record, an_operation
 from fakes.book import InMemoryBook
+from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryDecks, InMemoryQuarantine
 from fakes.world import FixedClock, InMemorySandbox
 
@@ -60,14 +64,26 @@ class World:
         self.sandbox = InMemorySandbox(self.clock)
         self.slept: list[float] = []
         self.change_account = ChangeAccount(self.book, self.clock, self.slept.append)
+        self.use_reservations(InMemoryReservations())
+        self.use_gateway(gateway or self.sandbox)
+
+    def use_reservations(
+        self, reservations: Reservations, sleep: Callable[[float], None] | None = None
+    ) -> None:
+        self.reservations = reservations
+        change_holds = ChangeHolds(reservations, sleep or self.slept.append)
+        self.settle_reservations = SettleReservations(self.book, self.clock, change_holds)
+        self.authorise_call = AuthoriseCall(
+            book=self.book, decks=self.decks, clock=self.clock, change_holds=change_holds
+        )
         self.post_usage = PostUsage(
             book=self.book,
             decks=self.decks,
             quarantine=self.quarantine,
             clock=self.clock,
             change_account=self.change_account,
+            settle_reservations=self.settle_reservations,
         )
-        self.use_gateway(gateway or self.sandbox)
 
     def use_gateway(self, gateway: Gateway) -> None:
         self.recharges = CollectRecharge(

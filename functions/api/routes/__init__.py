@@ -3,6 +3,7 @@
 from api.endpoint import Endpoint
 from api.routes import (
     accounts,
+    authorisations,
     auto_recharge,
     catalog,
     connections,
@@ -21,6 +22,7 @@ from api.routes import (
     usage,
     usage_events,
     usage_summary,
+    webhooks,
 )
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -35,6 +37,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *usage.ENDPOINTS,
     *usage_events.ENDPOINTS,
     *usage_summary.ENDPOINTS,
+    *authorisations.ENDPOINTS,
     *corrections.ENDPOINTS,
     *rerating.ENDPOINTS,
     *auto_recharge.ENDPOINTS,
@@ -42,5 +45,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *refunds.ENDPOINTS,
     *operations.ENDPOINTS,
     *funding_sources.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *meta.endpoints(lambda: ENDPOINTS),
 )

@@ -188,11 +188,13 @@ class OverviewOut(Schema):
 
 def _money(overview: Overview) -> dict[str, Any]:
     account = overview.account
-    settled = MoneyOut.of(account.wallet_micros, account.currency)
+    reserved = overview.reserved_micros
     return {
         "rate_deck": account.rate_deck,
         "balance": Balance(
-            settled=settled, reserved=MoneyOut.of(0, account.currency), available=settled
+            settled=MoneyOut.of(account.wallet_micros, account.currency),
+            reserved=MoneyOut.of(reserved, account.currency),
+            available=MoneyOut.of(account.wallet_micros - reserved, account.currency),
         ),
         "spent": MoneyOut.of(account.totals.wallet_micros, account.currency),
         "average_daily_spend": MoneyOut.of(overview.average_daily_spend_micros, account.currency),

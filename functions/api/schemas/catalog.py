@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.problems import under
 from api.schemas.base import Id, Name, Schema, UnitName
+from billing.domain.account import PlanFeatures
 from billing.domain.catalog import Catalog, Plan, make_catalog
 from billing.domain.grants import MAX_SCOPE_PREFIXES, RecurringGrant, Scope
 from billing.domain.units import Direction
@@ -45,10 +46,21 @@ class GrantIn(Schema):
     rollover_limit: Annotated[int, Field(ge=0, le=MAX_QUANTITY)] = 0
 
 
+class FeaturesIn(Schema):
+    """What a plan allows. Without ``concurrent_calls`` it sets no limit to calls at once.
+
+    ``queue_priority`` is answered to whoever authorises a call; higher goes first.
+    """
+
+    concurrent_calls: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    queue_priority: Annotated[int, Field(ge=0, le=100)] = 0
+
+
 class PlanIn(Schema):
     plan: Id
     name: Name
     grants: Annotated[list[GrantIn], Field(max_length=20)] = []
+    features: FeaturesIn = FeaturesIn()
 
 
 class CatalogIn(Schema):
@@ -66,6 +78,7 @@ class CatalogIn(Schema):
                     _grant(grant, f"plans/{index}/grants/{place}")
                     for place, grant in enumerate(plan.grants)
                 ),
+                PlanFeatures(plan.features.concurrent_calls, plan.features.queue_priority),
             )
             for index, plan in enumerate(self.plans)
         )
@@ -105,6 +118,21 @@ def _grant_out(grant: RecurringGrant) -> GrantIn:
     return GrantIn.model_validate(shown)
 
 
+def _plan_out(plan: Plan) -> PlanIn:
+    """Without features where it has none but what every plan has."""
+    shown: dict[str, Any] = {
+        "plan": plan.plan_id,
+        "name": plan.name,
+        "grants": [_grant_out(grant) for grant in plan.recurring_grants],
+    }
+    if plan.features != PlanFeatures():
+        shown["features"] = FeaturesIn(
+            concurrent_calls=plan.features.concurrent_calls,
+            queue_priority=plan.features.queue_priority,
+        )
+    return PlanIn.model_validate(shown)
+
+
 class CatalogOut(Schema):
     version: int
     terms_version: str
@@ -112,14 +140,7 @@ class CatalogOut(Schema):
 
     @staticmethod
     def of(stored: StoredCatalog) -> "CatalogOut":
-        plans = [
-            PlanIn(
-                plan=plan.plan_id,
-                name=plan.name,
-                grants=[_grant_out(grant) for grant in plan.recurring_grants],
-            )
-            for plan in stored.catalog.plans.values()
-        ]
+        plans = [_plan_out(plan) for plan in stored.catalog.plans.values()]
         return CatalogOut(
             version=stored.version, terms_version=stored.catalog.terms_version, plans=plans
         )

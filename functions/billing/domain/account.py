@@ -35,12 +35,35 @@ class LedgerHead:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanFeatures:
+    """What a plan allows, beyond what it grants.
+
+    Args:
+        concurrent_calls: How many calls may go on at once; None: as many as one account can have.
+        queue_priority: What the dialler's queue is told; higher goes first.
+    """
+
+    concurrent_calls: int | None = None
+    queue_priority: int = 0
+
+    def __post_init__(self) -> None:
+        if self.concurrent_calls is not None and not 1 <= self.concurrent_calls <= 100_000:
+            raise InvalidInputError(
+                "concurrent_calls is 1 to 100,000; leave it out for no limit",
+                field="features/concurrent_calls",
+            )
+        if not 0 <= self.queue_priority <= 100:
+            raise InvalidInputError("queue_priority is 0 to 100", field="features/queue_priority")
+
+
+@dataclass(frozen=True, slots=True)
 class PlanTerms:
     """What the account was sold: kept with it, so that a new catalogue changes nothing."""
 
     plan_id: str
     catalog_version: int
     recurring_grants: tuple[RecurringGrant, ...] = ()
+    features: PlanFeatures = field(default_factory=PlanFeatures)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
 """The catalogue: one versioned document of what the operator sells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from billing.domain.account import PlanTerms, require_id
+from billing.domain.account import PlanFeatures, PlanTerms, require_id
 from billing.domain.canonical import Json
 from billing.domain.errors import InvalidInputError, NotFoundError
 from billing.domain.grants import RecurringGrant, Scope
@@ -12,11 +12,12 @@ from billing.domain.units import Direction, Unit
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a tenant holds: a name, and what it grants each period."""
+    """What a tenant holds: a name, what it grants each period, and what it allows."""
 
     plan_id: str
     name: str
     recurring_grants: tuple[RecurringGrant, ...] = ()
+    features: PlanFeatures = field(default_factory=PlanFeatures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Catalog:
         plan = self.plans.get(plan_id)
         if plan is None:
             raise NotFoundError(f"the catalogue has no plan {plan_id!r}", field="plan")
-        return PlanTerms(plan.plan_id, catalog_version, plan.recurring_grants)
+        return PlanTerms(plan.plan_id, catalog_version, plan.recurring_grants, plan.features)
 
     def to_json(self) -> dict[str, Json]:
         """The document as it is stored and shown."""
@@ -61,6 +62,7 @@ class Catalog:
                         }
                         for grant in plan.recurring_grants
                     ],
+                    **_allowed(plan.features),
                 }
                 for plan in self.plans.values()
             ],
@@ -113,6 +115,26 @@ def _limits(grant: RecurringGrant) -> dict[str, Json]:
     return limits
 
 
+def _allowed(features: PlanFeatures) -> dict[str, Json]:
+    """The same for what a plan allows."""
+    if features == PlanFeatures():
+        return {}
+    return {
+        "features": {
+            "concurrent_calls": features.concurrent_calls,
+            "queue_priority": features.queue_priority,
+        }
+    }
+
+
+def _features(value: Json) -> PlanFeatures:
+    assert isinstance(value, Mapping)
+    limit, priority = value["concurrent_calls"], value["queue_priority"]
+    assert isinstance(limit, int | None)
+    assert isinstance(priority, int)
+    return PlanFeatures(limit, priority)
+
+
 def _scope(value: Mapping[str, Json]) -> Scope:
     direction, prefixes = value["direction"], value["prefixes"]
     assert isinstance(prefixes, list)
@@ -139,4 +161,5 @@ def _plan(value: Mapping[str, Json]) -> Plan:
             )
             for grant in grants
         ),
+        _features(value["features"]) if "features" in value else PlanFeatures(),
     )

@@ -110,6 +110,16 @@ class InsufficientBalanceError(TalktimeError):
     code = "insufficient_balance"
 
 
+class NegativeBalanceError(InsufficientBalanceError):
+    """The wallet is below zero: nothing that costs anything may begin on a debt."""
+
+
+class ConcurrencyLimitReachedError(TalktimeError):
+    """As many calls are going on as the plan allows, or as one account can have at once."""
+
+    code = "concurrency_limit_reached"
+
+
 class TooManySourcesError(TalktimeError):
     """The account has as many funding sources as it may."""
 

@@ -27,6 +27,7 @@ from billing.ports.payments import (
     SetupRequest,
     SourceSaved,
 )
+from billing.ports.reservations import Reservations
 from billing.ports.selling import (
     DECK_VERSIONS_KEPT,
     Catalogs,
@@ -50,6 +51,13 @@ from billing.ports.usage import (
     UsageParts,
     UsageQueue,
 )
+from billing.ports.webhooks import (
+    Bus,
+    Deliveries,
+    DeliveryQueue,
+    EndpointStore,
+    WebhookSender,
+)
 from billing.ports.world import (
     Clock,
     Events,
@@ -61,6 +69,7 @@ __all__ = [
     "ActionNeeded",
     "AlreadyRecordedError",
     "Book",
+    "Bus",
     "CallsRecordedError",
     "Captured",
     "CarrierCosts",
@@ -73,7 +82,10 @@ __all__ = [
     "DeckVersion",
     "Decks",
     "Declined",
+    "Deliveries",
+    "DeliveryQueue",
     "Directory",
+    "EndpointStore",
     "Events",
     "Gateway",
     "GatewayWebhooks",
@@ -88,6 +100,7 @@ __all__ = [
     "RefundRefused",
     "RefundRequest",
     "Refunded",
+    "Reservations",
     "Setup",
     "SetupFailed",
     "SetupRequest",
@@ -99,5 +112,6 @@ __all__ = [
     "UploadOffer",
     "UsageParts",
     "UsageQueue",
+    "WebhookSender",
     "WorkQueue",
 ]

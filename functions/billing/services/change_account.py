@@ -3,7 +3,6 @@
 This loop is written here and nowhere else.
 """
 
-import random
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -19,13 +18,7 @@ from billing.domain.errors import (
 )
 from billing.domain.records import Operation
 from billing.ports import AlreadyRecordedError, Book, Clock
-
-MAX_ATTEMPTS = 20
-"""Lost races before giving up. With full jitter that is about eight seconds in the mean, well
-inside a queue's visibility timeout and an API client's patience."""
-
-BACKOFF_BASE_SECONDS = 0.01
-BACKOFF_CAP_SECONDS = 1.0
+from billing.services.racing import MAX_ATTEMPTS, wait_seconds
 
 Decision = Callable[[Account, datetime], Change | None]
 
@@ -88,7 +81,7 @@ class ChangeAccount:
             except (StaleAccountError, BookContendedError):
                 lost += 1
                 if lost < MAX_ATTEMPTS:
-                    self._back_off(lost)
+                    self._sleep(wait_seconds(lost))
             except AlreadyRecordedError:
                 # Somebody rolled the same period between our read and our write.
                 if not is_turning:
@@ -107,11 +100,6 @@ class ChangeAccount:
         recorded = self._book.operation(ref, operation_id)
         if recorded is not None:
             raise recorded_error(recorded, body_hash)
-
-    def _back_off(self, lost: int) -> None:
-        """Full jitter: any wait from none to the bound (AWS Architecture Blog, 2015)."""
-        bound = min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2 ** (lost - 1))
-        self._sleep(random.uniform(0, bound))  # noqa: S311  # spreads load, guards nothing
 
 
 def recorded_error(recorded: Operation, body_hash: str) -> AlreadyRecordedError | IdConflictError:

@@ -20,6 +20,7 @@ from billing.domain.rating import choose_deck
 from billing.domain.usage import MAX_CLOCK_AHEAD, Call, CallKey, UsageEvent
 from billing.ports import Book, CallsRecordedError, Clock, Decks, Parked, Quarantine
 from billing.services.change_account import ChangeAccount
+from billing.services.settle_reservations import SettleReservations
 
 
 class ConflictingReportError(TalktimeError):
@@ -49,12 +50,14 @@ class PostUsage:
         quarantine: Quarantine,
         clock: Clock,
         change_account: ChangeAccount,
+        settle_reservations: SettleReservations,
     ) -> None:
         self._book = book
         self._decks = decks
         self._quarantine = quarantine
         self._clock = clock
         self._change_account = change_account
+        self._settle_reservations = settle_reservations
 
     def post(
         self, ref: AccountRef, events: Sequence[UsageEvent], *, redelivered: bool = False
@@ -92,7 +95,11 @@ class PostUsage:
                 change = None
             for event, refusal in refused:
                 self._park(ref, event, refusal)
-            return len(change.calls) if change else 0
+            if change is None:
+                return 0
+            # After the commit: a crash in between leaves the reservations to expire.
+            self._settle_reservations.posted(ref, [call.event.key for call in change.calls])
+            return len(change.calls)
         return 0
 
     def _decision(

@@ -13,7 +13,7 @@ from billing.domain.recharge_balance import empties_at, is_early, next_cycle_at,
 from billing.domain.recharge_status import RechargeStatus, recharge_status
 from billing.domain.spend import average_now, burn_per_hour_micros
 from billing.domain.units import Unit
-from billing.ports import Book, Catalogs, Clock
+from billing.ports import Book, Catalogs, Clock, Reservations
 
 HUNDREDTHS = 10_000
 """Hundredths of a per cent in the whole."""
@@ -69,6 +69,7 @@ class Overview:
     Args:
         account: With its period current, even where the roll is late.
         plan_name: What the catalogue calls the plan today; its id, once it is no longer sold.
+        reserved_micros: Of the wallet, for calls in progress.
         runway_days: Whole days the balance lasts at that spend; None: nothing is spent.
         average_daily_spend_micros: Over the lookback of the recharge settings, rounded down.
         collects: What automatic recharge would collect, if it fired now.
@@ -82,6 +83,7 @@ class Overview:
     account: Account
     at: datetime
     plan_name: str
+    reserved_micros: int
     grants: tuple[Quota, ...]
     quotas: tuple[Quota, ...]
     average_daily_spend_micros: int
@@ -97,9 +99,12 @@ class Overview:
 class ReadOverview:
     """Reads, and changes nothing: a late roll is computed, not carried out."""
 
-    def __init__(self, book: Book, catalogs: Catalogs, clock: Clock) -> None:
+    def __init__(
+        self, book: Book, catalogs: Catalogs, reservations: Reservations, clock: Clock
+    ) -> None:
         self._book = book
         self._catalogs = catalogs
+        self._reservations = reservations
         self._clock = clock
 
     def read(self, ref: AccountRef) -> Overview:
@@ -107,8 +112,11 @@ class ReadOverview:
         Raises:
             NotFoundError: No such account.
         """
+        holds = self._reservations.holds(ref)
         account = self._book.account(ref)
-        return overview(account, self._plan_name(account.plan.plan_id), self._clock.now())
+        now = self._clock.now()
+        plan_name = self._plan_name(account.plan.plan_id)
+        return overview(account, plan_name, holds.reserved_micros(now), now)
 
     def _plan_name(self, plan_id: str) -> str:
         try:
@@ -118,7 +126,7 @@ class ReadOverview:
         return plan.name if plan else plan_id
 
 
-def overview(account: Account, plan_name: str, now: datetime) -> Overview:
+def overview(account: Account, plan_name: str, reserved_micros: int, now: datetime) -> Overview:
     """How the account stands at an instant."""
     account = rolling.at(account, now)
     valid = [
@@ -132,6 +140,7 @@ def overview(account: Account, plan_name: str, now: datetime) -> Overview:
         account=account,
         at=now,
         plan_name=plan_name,
+        reserved_micros=reserved_micros,
         grants=lots,
         quotas=tuple(
             _sum(unit, of_unit)

@@ -23,6 +23,7 @@ from billing.services.post_usage import PostUsage
 from builders import a_usage_event
 from fakes.book import InMemoryBook
 from fakes.countries import country_of
+from fakes.reservations import InMemoryReservations
 from fakes.stores import (
     InMemoryCatalogs,
     InMemoryConnections,
@@ -31,6 +32,7 @@ from fakes.stores import (
     InMemoryQuarantine,
 )
 from fakes.summaries import InMemorySummaries
+from fakes.webhooks import InMemoryDeliveries, InMemoryEndpoints
 from fakes.world import FixedClock, InMemorySandbox, RecordingUsageQueue
 
 ISSUER = "https://issuer.example.com"
@@ -167,6 +169,9 @@ class World:
         self.connections = InMemoryConnections()
         self.usage_queue = RecordingUsageQueue()
         self.summaries = InMemorySummaries()
+        self.webhook_endpoints = InMemoryEndpoints()
+        self.webhook_deliveries = InMemoryDeliveries()
+        self.reservations = InMemoryReservations()
         self.sandbox = InMemorySandbox(self.clock)
         self.log = RecordingLog()
         self.talktime = Talktime(
@@ -184,6 +189,9 @@ class World:
             connections=self.connections,
             quarantine=self.quarantine,
             summaries=self.summaries,
+            webhook_endpoints=self.webhook_endpoints,
+            webhook_deliveries=self.webhook_deliveries,
+            reservations=self.reservations,
             usage_queue=self.usage_queue,
             gateways={"sandbox": gateway or self.sandbox},
             country_of=country_of,
@@ -242,6 +250,7 @@ class World:
             quarantine=self.quarantine,
             clock=self.clock,
             change_account=self.talktime.change_account,
+            settle_reservations=self.talktime.settle_reservations,
         )
         assert service.post(ref, events) == len(events)
 

@@ -190,6 +190,7 @@ def use(count: int) -> None:
         quarantine=talktime.quarantine,
         clock=talktime.clock,
         change_account=talktime.change_account,
+        settle_reservations=talktime.settle_reservations,
     )
     now = datetime.now(UTC)
     for number in range(1, count + 1):

@@ -10,6 +10,7 @@ from api.auth import OPERATORS, Role
 from api.endpoint import Endpoint
 from api.routes import ENDPOINTS
 from billing.domain.account import AccountRef
+from billing.domain.webhook_deliveries import begin
 from billing.ports import Parked
 from builders import a_usage_event
 from integration.api.client import (
@@ -27,6 +28,7 @@ from integration.api.client import (
     RATES,
     REAL_NOW,
     RECHARGE,
+    SERVICE,
     SOURCE,
     Reply,
     Token,
@@ -55,13 +57,21 @@ FURTHER = {
 }
 CONNECTION = {"provider": "twilio", "secret": "0123456789abcdef"}
 RECORDED = a_usage_event(7)
-CORRECTION = {
+CALL_NAME = {
     "provider": RECORDED.key.provider,
     "provider_account": RECORDED.key.provider_account,
     "call_id": RECORDED.key.call_id,
-    "quantity": 30,
-    "reason": "The carrier's ticket 4711",
 }
+CORRECTION = {**CALL_NAME, "quantity": 30, "reason": "The carrier's ticket 4711"}
+WANTED = {
+    "account": "default",
+    "call_id": "stage",
+    "direction": "outbound",
+    "kind": "call",
+    "to": "+14155550123",
+}
+HOOKS = {"endpoints": [{"url": "https://hooks.example.com/talktime", "events": ["*"]}]}
+HAPPENED = {"source": "/talktime", "id": "1", "type": "balance.low", "time": NOW.isoformat()}
 
 SAMPLES = {
     "get_health": Sample(),
@@ -102,6 +112,10 @@ SAMPLES = {
     "rerate_usage": Sample({"from": 1, "to": 2, "deck": DECK, "version": 1, "dry_run": True}),
     "get_usage_summary": Sample(),
     "post_usage": Sample(CALL_EVENT, {"Content-Type": "application/cloudevents+json"}),
+    "authorize_call": Sample(WANTED),
+    "extend_reservation": Sample({"duration_seconds": 900}),
+    "link_reservation": Sample(CALL_NAME),
+    "delete_reservation": Sample(),
     "get_auto_recharge": Sample(),
     "put_auto_recharge": Sample(FIXED),
     "list_recharges": Sample(),
@@ -115,6 +129,10 @@ SAMPLES = {
     "confirm_funding_source": Sample(),
     "make_funding_source_default": Sample({"acceptance": ACCEPTANCE}),
     "delete_funding_source": Sample({"acceptance": ACCEPTANCE}),
+    "get_webhook_endpoints": Sample(),
+    "put_webhook_endpoints": Sample(HOOKS, {"If-Match": '"0"'}),
+    "list_webhook_deliveries": Sample(),
+    "redeliver_webhook": Sample(),
 }
 
 GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.roles is not None]
@@ -157,6 +175,12 @@ class Stage:
         self.world.post_usage(AccountRef("acme", self.acct), RECORDED)
         self.etag = self.world.call("GET", f"{path}/auto-recharge", token=ADMIN).headers["etag"]
         self.world.deck_uploads.files[DECK, "file"] = RATES.encode()
+        wanted = {**WANTED, "account": self.acct}
+        allowed = self.world.call("POST", "/v1/calls/authorize", wanted, token=SERVICE)
+        self.reservation: str = allowed.body["reservation_id"]
+        delivery = begin(AccountRef("acme", self.acct), "whe_1", HAPPENED, "{}", NOW)
+        self.world.webhook_deliveries.add(delivery)
+        self.delivery = delivery.delivery_id
         self.parked = "0" * 32
         event = a_usage_event().to_json()
         self.world.quarantine.park(
@@ -167,6 +191,10 @@ class Stage:
         """What is found at the endpoint's path; a source that can be removed is no default."""
         if endpoint.path.startswith("/v1/quarantine"):
             return self.parked
+        if endpoint.path.startswith("/v1/reservations"):
+            return self.reservation
+        if "/webhook-deliveries/" in endpoint.path:
+            return self.delivery
         if "/funding-sources/" in endpoint.path:
             return self.source if endpoint.path.endswith("/default") else self.begun
         return self.operation
@@ -322,6 +350,24 @@ def test_anothers_payment_looks_like_none(stage: Stage, endpoint: Endpoint) -> N
     tenant = {"Talktime-Tenant": "acme"}
     anothers = stage.send(endpoint, OPERATOR, tenant, acct="main")
     nobodys = stage.send(endpoint, OPERATOR, tenant, acct="main", payment="pay_of_nobody")
+    assert (anothers.status, anothers.text) == (404, nobodys.text)
+
+
+@named([endpoint for endpoint in ENDPOINTS if endpoint.path.startswith("/v1/reservations")])
+def test_anothers_reservation_looks_like_none(stage: Stage, endpoint: Endpoint) -> None:
+    before = stage.world.reservations.holds(AccountRef("acme", stage.acct))
+    token = a_token("service", "globex")
+    anothers = stage.send(endpoint, token)
+    nobodys = stage.send(endpoint, token, id="res_" + "0" * 24 + "_main")
+    assert anothers.status == (204 if endpoint.method == "DELETE" else 404)
+    assert (anothers.status, anothers.text) == (nobodys.status, nobodys.text)
+    assert stage.world.reservations.holds(AccountRef("acme", stage.acct)) == before
+
+
+def test_anothers_delivery_looks_like_none(stage: Stage) -> None:
+    (endpoint,) = (e for e in ENDPOINTS if e.name == "redeliver_webhook")
+    anothers = stage.send(endpoint, ADMIN, acct="main")
+    nobodys = stage.send(endpoint, ADMIN, acct="main", id="whd_20260314T120000_" + "a" * 24)
     assert (anothers.status, anothers.text) == (404, nobodys.text)
 
 

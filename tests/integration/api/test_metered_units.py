@@ -98,6 +98,7 @@ def take(world: World, *events: dict[str, Any]) -> None:
         quarantine=world.quarantine,
         clock=world.clock,
         change_account=world.talktime.change_account,
+        settle_reservations=world.talktime.settle_reservations,
     )
     for ref, queued in world.usage_queue.take():
         poster.post(ref, queued)

@@ -52,6 +52,7 @@ def posting(world: World) -> PostUsage:
         quarantine=world.quarantine,
         clock=world.clock,
         change_account=world.talktime.change_account,
+        settle_reservations=world.talktime.settle_reservations,
     )
 
 

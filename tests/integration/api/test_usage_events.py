@@ -94,6 +94,7 @@ def test_what_is_taken_is_billed_once_however_often_it_is_sent(world: World) -> 
         quarantine=world.quarantine,
         clock=world.clock,
         change_account=world.talktime.change_account,
+        settle_reservations=world.talktime.settle_reservations,
     )
     # The deck of these tests prices voice alone: messages wait in the quarantine.
     for _ in range(3):

@@ -21,12 +21,15 @@ from billing.domain.records import FundingSource, OperationState, TimerKind
 from billing.domain.spend import average_now
 from billing.ports import DeckVersion
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.collect_recharge import CollectRecharge, RechargeRequest
 from billing.services.post_usage import PostUsage
 from billing.services.publish_events import is_at_once
+from billing.services.settle_reservations import SettleReservations
 from billing.services.sweep_timers import SweepTimers
 from builders import ACME, USD, a_usage_event, an_operation
 from fakes.book import InMemoryBook
+from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryDecks, InMemoryQuarantine
 from fakes.world import FixedClock, InMemorySandbox, RecordingWorkQueue
 from simulation.year.spenders import BEGUN, DAYS, Spender, Talk
@@ -130,6 +133,9 @@ class _Player:
             quarantine=self._quarantine,
             clock=self._clock,
             change_account=change_account,
+            settle_reservations=SettleReservations(
+                self._book, self._clock, ChangeHolds(InMemoryReservations())
+            ),
         )
         self._agenda: list[tuple[datetime, Rank, int, Callable[[], None]]] = []
         self._entries = count()

@@ -18,7 +18,7 @@ from billing.domain.errors import (
     NotFoundError,
 )
 from billing.ports import AlreadyRecordedError
-from billing.services.change_account import (
+from billing.services.racing import (
     BACKOFF_BASE_SECONDS,
     BACKOFF_CAP_SECONDS,
     MAX_ATTEMPTS,
@@ -115,7 +115,7 @@ def test_waits_are_bounded_doubling_and_capped(
         drawn.append((low, high))
         return high
 
-    monkeypatch.setattr("billing.services.change_account.random.uniform", uniform)
+    monkeypatch.setattr("billing.services.racing.random.uniform", uniform)
     world.book.races = [raising(BookContendedError("throttled"))] * (MAX_ATTEMPTS - 1)
     world.change_account(ACME, crediting(5))
     bounds = [min(BACKOFF_CAP_SECONDS, BACKOFF_BASE_SECONDS * 2**n) for n in range(19)]

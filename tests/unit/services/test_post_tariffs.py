@@ -14,8 +14,11 @@ from billing.domain.units import Direction, Unit
 from billing.domain.usage import Call, CallKey, CallStatus, UsageEvent
 from billing.ports import DeckVersion
 from billing.services.change_account import ChangeAccount
+from billing.services.change_holds import ChangeHolds
 from billing.services.post_usage import PostUsage
+from billing.services.settle_reservations import SettleReservations
 from fakes.book import InMemoryBook
+from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryDecks, InMemoryQuarantine
 from fakes.world import FixedClock
 
@@ -49,6 +52,9 @@ class World:
             quarantine=self.quarantine,
             clock=self.clock,
             change_account=ChangeAccount(self.book, self.clock),
+            settle_reservations=SettleReservations(
+                self.book, self.clock, ChangeHolds(InMemoryReservations())
+            ),
         )
         account = new_account(
             ACME,

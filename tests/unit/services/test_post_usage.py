@@ -11,7 +11,7 @@ from billing.domain.errors import BookBusyError, BookContendedError
 from billing.domain.posting import MAX_CALLS
 from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.usage import MAX_CLOCK_AHEAD, UsageEvent
-from billing.services.change_account import MAX_ATTEMPTS
+from billing.services.racing import MAX_ATTEMPTS
 from builders import ACME, GLOBEX, NOON, USD, a_call_key, a_usage_event
 from unit.world import BY_THE_SECOND, OPENED, World, raising
 

@@ -35,7 +35,7 @@ from billing.domain.records import (
 )
 from billing.domain.sources import UPI_NOTICE_HOURS
 from billing.services.add_funding_source import NewSource
-from billing.services.change_account import MAX_ATTEMPTS
+from billing.services.racing import MAX_ATTEMPTS
 from billing.services.take_gateway_event import Taken
 from builders import ACME, USD, a_touch, an_audit_record
 from unit.told_world import Told

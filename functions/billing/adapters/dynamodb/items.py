@@ -132,6 +132,7 @@ def account_item(account: Account) -> AccountItem:
     stored["recharging"] = upgrades.without_defaults(account.recharging)
     if not account.hourly_spend:
         del stored["hourly_spend"]
+    stored["plan"] = upgrades.plan_without_defaults(account.plan)
     stored["totals"] = totals = to_json(account.totals)
     if not account.totals.metered:
         # Nearly every account: it pays for no field that says nothing.
@@ -153,6 +154,7 @@ def account_of(raw: Raw) -> Account:
     stored["wallet_micros"] = int(item.wallet_micros)
     stored["currency"] = item.currency
     stored["daily_spend"] = _unpacked_days(stored["daily_spend"])
+    stored["plan"] = upgrades.plan(stored["plan"])
     stored["recharging"] = upgrades.recharging(stored["recharging"])
     return from_json(Account, stored)
 

@@ -43,6 +43,11 @@ def state_account(pk: str) -> AccountRef:
     return AccountRef(*_parts(pk, "ACCT", 2))
 
 
+def holds(ref: AccountRef) -> Key:
+    """What is set aside for calls in progress: an item of its own, beside the account's."""
+    return Key(_join("HOLDS", ref.tenant_id, ref.account_id), "HOLDS")
+
+
 def ledger_entry(ref: AccountRef, posted_at: datetime, sequence: int) -> Key:
     month = posted_at.astimezone(UTC)
     return Key(ledger_month(ref, month.year, month.month), sequence_sk(sequence))
@@ -335,6 +340,38 @@ def quarantine_shard(number: int) -> str:
 
 def quarantine_number(parked_id: str) -> int:
     return int(parked_id[0], 16) * SHARDS // 16
+
+
+WEBHOOK_DELIVERY_PREFIX = "DELIVERY#"
+
+
+def webhook_endpoints(ref: AccountRef) -> Key:
+    return Key(webhooks(ref), "ENDPOINTS")
+
+
+def webhooks(ref: AccountRef) -> str:
+    """The partition of an account's webhook endpoints, and of what is delivered to them."""
+    return _join("HOOKS", ref.tenant_id, ref.account_id)
+
+
+def webhook_delivery(ref: AccountRef, delivery_id: str) -> Key:
+    return Key(webhooks(ref), WEBHOOK_DELIVERY_PREFIX + _escape(delivery_id))
+
+
+def delivered(key: Key) -> tuple[AccountRef, str]:
+    """Whose delivery it is, and its id."""
+    (delivery_id,) = _parts(key.sk, "DELIVERY", 1)
+    return AccountRef(*_parts(key.pk, "HOOKS", 2)), delivery_id
+
+
+def delivery_due_pk(delivery_id: str) -> str:
+    """Where a delivery stands in the index of what is due."""
+    return delivery_due_shard(shard(delivery_id))
+
+
+def delivery_due_shard(number: int) -> str:
+    """Told apart from every kind of timer, as parts of calls are."""
+    return f"delivery#{number}"
 
 
 def shard(name: str) -> int:

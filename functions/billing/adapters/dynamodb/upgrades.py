@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from billing.adapters.dynamodb.codec import Value, to_json
+from billing.domain.account import PlanFeatures, PlanTerms
 from billing.domain.canonical import Json
 from billing.domain.recharging import RechargePolicy, Recharging
 from billing.domain.records import Recharge
@@ -22,6 +23,26 @@ def without_defaults(recharging: Recharging) -> dict[str, Json]:
         stored.pop("policy", None)
     if recharging.opened:
         stored["opened"] = [_said(one) for one in recharging.opened]
+    return stored
+
+
+def plan_without_defaults(plan: PlanTerms) -> dict[str, Json]:
+    """The same for what most plans do not say; where one does, its values without their names."""
+    stored = dict(to_json(plan))
+    del stored["features"]
+    if plan.features != PlanFeatures():
+        stored["may"] = [plan.features.concurrent_calls, plan.features.queue_priority]
+    return stored
+
+
+def plan(stored: dict[str, Any]) -> dict[str, Any]:
+    """What ``plan_without_defaults`` wrote."""
+    if "may" in stored:
+        concurrent_calls, queue_priority = stored.pop("may")
+        stored["features"] = {
+            "concurrent_calls": concurrent_calls,
+            "queue_priority": queue_priority,
+        }
     return stored
 
 
