@@ -8,6 +8,7 @@ from billing.domain.account import Account, PeriodTotals
 from billing.domain.canonical import digest
 from billing.domain.change import Change
 from billing.domain.errors import CurrencyMismatchError
+from billing.domain.grant_alerts import grant_events
 from billing.domain.grants import LATE_USAGE_GRACE, UsageKey, burn
 from billing.domain.ledger import USAGE_REVENUE, WALLET, EntryKind, UsageSubtotals, post
 from billing.domain.money import Money
@@ -170,7 +171,7 @@ def subtotals(calls: Sequence[Call]) -> UsageSubtotals:
 
 
 def balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
-    """Told once per crossing: of the recharge threshold, and of nothing left."""
+    """Told once per crossing: of the recharge threshold, of nothing left, of used grants."""
     crossed: list[EventType] = []
     threshold = threshold_micros(after, at)
     if threshold is not None and after.wallet_micros < threshold <= before.wallet_micros:
@@ -178,7 +179,7 @@ def balance_events(before: Account, after: Account, cause: str, at: datetime) ->
     if after.wallet_micros <= 0 < before.wallet_micros:
         crossed.append(EventType.BALANCE_EXHAUSTED)
     wallet = Money(after.wallet_micros, after.currency)
-    return tuple(
+    balance = tuple(
         Event(
             event_id=f"{after.ref.account_id}/{cause}/{type_}",
             type=type_,
@@ -188,3 +189,4 @@ def balance_events(before: Account, after: Account, cause: str, at: datetime) ->
         )
         for type_ in crossed
     )
+    return (*balance, *grant_events(before, after, at))

@@ -66,6 +66,7 @@ class EventType(StrEnum):
 
     BALANCE_LOW = "balance.low"
     BALANCE_EXHAUSTED = "balance.exhausted"
+    GRANT_THRESHOLD_REACHED = "grant.threshold_reached"
     RECHARGE_SCHEDULED = "recharge.scheduled"
     RECHARGE_LIMITED = "recharge.limited"
     RECHARGE_PROCESSING = "recharge.processing"
@@ -83,6 +84,7 @@ class EventType(StrEnum):
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_CLOSED = "payment.dispute_closed"
     PERIOD_ROLLED = "period.rolled"
+    WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
 
 
 @dataclass(frozen=True, slots=True)
