@@ -1,19 +1,15 @@
 """Recharges: one immediate purchase, and the history of all."""
 
-from collections.abc import Callable
-from contextlib import suppress
-
-from api import auth, limits
+from api import auth, limits, sagas
 from api.accepting import acceptance_of, audit_of
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash, is_abandoned, require_answer
-from api.problems import RequestError
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page, PageQuery
 from api.schemas.recharges import OperationOut, RechargeIn, RechargeOut
 from billing.domain.account import AccountRef
-from billing.domain.errors import CurrencyMismatchError, InvalidInputError, PaymentUnknownError
+from billing.domain.errors import CurrencyMismatchError, InvalidInputError
 from billing.domain.records import Operation, OperationState
 from billing.ports import AlreadyRecordedError
 from billing.services.change_account import recorded_error
@@ -49,7 +45,7 @@ def post_recharge(call: Call) -> Answer:
         is_replayed = True
         if is_abandoned(error.operation, call.talktime.clock.now()):
             # A crash left it between intent and outcome: the same key, the same payment.
-            _unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
+            sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
     if is_replayed and not _is_on_its_way(recorded):
@@ -89,31 +85,18 @@ def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> N
         source_id=pay_with.source if pay_with else None,
         one_off=call.talktime.gateway if pay_with and pay_with.method else None,
     )
-    _unless_unknown(lambda: call.talktime.collect_recharge.request(ref, request))
-
-
-def _unless_unknown(collect: Callable[[], object]) -> None:
-    """A payment whose outcome is unknown is recorded as such, which the operation says."""
-    with suppress(PaymentUnknownError):
-        collect()
+    sagas.unless_unknown(lambda: call.talktime.collect_recharge.request(ref, request))
 
 
 def _answer(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:
     recharge = RechargeOut.recorded(operation.answer)
-    if operation.state is OperationState.FAILED:
-        raise RequestError(
-            "payment_declined",
-            f"The payment was declined: {recharge.failure_code}. Nothing was collected.",
-            headers={"Idempotency-Replayed": "true"} if is_replayed else {},
-            members={"recharge": recharge.model_dump(mode="json")},
-        )
-    account_path = ACCOUNT_PATH.format(acct=operation.account.account_id)
-    location = call.url(f"{account_path}/operations/{operation.operation_id}")
-    is_settled = operation.state is OperationState.SUCCEEDED
-    return Answer(
-        201 if is_settled else 202,
-        recharge if is_settled else OperationOut.of(operation),
-        {"Location": location},
+    detail = f"The payment was declined: {recharge.failure_code}. Nothing was collected."
+    return sagas.answer(
+        call,
+        operation,
+        recharge,
+        name="recharge",
+        refusal=("payment_declined", detail),
         is_replayed=is_replayed,
     )
 

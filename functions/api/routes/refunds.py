@@ -1,19 +1,17 @@
 """Payments: how they stand, and giving them back."""
 
-from collections.abc import Callable
 from contextlib import suppress
 
-from api import auth
+from api import auth, sagas
 from api.accepting import audit_of
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash, is_abandoned, require_answer
-from api.problems import RequestError
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.recharges import OperationOut
 from api.schemas.refunds import PaymentOut, PaymentQuery, RefundIn, RefundOut
 from billing.domain.account import AccountRef
 from billing.domain.canonical import digest
-from billing.domain.errors import CurrencyMismatchError, NotFoundError, PaymentUnknownError
+from billing.domain.errors import CurrencyMismatchError, NotFoundError
 from billing.domain.records import Operation, OperationState, Payment
 from billing.ports import AlreadyRecordedError
 from billing.services.change_account import recorded_error
@@ -50,7 +48,7 @@ def post_refund(call: Call) -> Answer:
         is_replayed = True
         if is_abandoned(error.operation, call.talktime.clock.now()):
             # A crash left it between intent and outcome: the same key, the same refund.
-            _unless_unknown(lambda: call.talktime.refund_payment.finish_open(ref))
+            sagas.unless_unknown(lambda: call.talktime.refund_payment.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
     if is_replayed:
@@ -86,7 +84,7 @@ def _refund(call: Call, ref: AccountRef, operation_id: str) -> None:
         operation=operation,
         audit=audit_of(call, ref, operation_id, "payment.refund_requested", None, asked),
     )
-    _unless_unknown(lambda: call.talktime.refund_payment.refund(ref, order))
+    sagas.unless_unknown(lambda: call.talktime.refund_payment.refund(ref, order))
 
 
 def _payment(call: Call, ref: AccountRef, gateway: str | None) -> Payment:
@@ -101,28 +99,15 @@ def _payment(call: Call, ref: AccountRef, gateway: str | None) -> Payment:
     raise NotFoundError("there is no such payment")
 
 
-def _unless_unknown(refund: Callable[[], object]) -> None:
-    """A refund whose outcome is unknown is recorded as such, which the operation says."""
-    with suppress(PaymentUnknownError):
-        refund()
-
-
 def _answer(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:
     refund = RefundOut.recorded(operation.answer)
-    if operation.state is OperationState.FAILED:
-        raise RequestError(
-            "refund_refused",
-            f"The gateway refused the refund: {refund.failure_code}. Nothing was given back.",
-            headers={"Idempotency-Replayed": "true"} if is_replayed else {},
-            members={"refund": refund.model_dump(mode="json")},
-        )
-    account_path = ACCOUNT_PATH.format(acct=operation.account.account_id)
-    location = call.url(f"{account_path}/operations/{operation.operation_id}")
-    is_settled = operation.state is OperationState.SUCCEEDED
-    return Answer(
-        201 if is_settled else 202,
-        refund if is_settled else OperationOut.of(operation),
-        {"Location": location},
+    detail = f"The gateway refused the refund: {refund.failure_code}. Nothing was given back."
+    return sagas.answer(
+        call,
+        operation,
+        refund,
+        name="refund",
+        refusal=("refund_refused", detail),
         is_replayed=is_replayed,
     )
 
