@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from local import shared_code
+
 SNAPSHOT_INTERVAL_SECONDS = 2.0
 # Each concurrent invocation is a process of about 100 MB. HTTP requests beyond this wait their
 # turn, where AWS would start more: 50 callbacks at once are answered, not refused.
@@ -116,11 +118,12 @@ def stop_on_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -
     loop.call_soon_threadsafe(stop.set)
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, code: Path) -> None:
     from hypercorn.asyncio import serve as serve_app  # type: ignore[import-not-found]
     from hypercorn.config import Config  # type: ignore[import-not-found]
     from ministack.app import app
 
+    shared_code.share(code)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -146,7 +149,7 @@ def main() -> None:
     parser.add_argument("--enforce-iam", action="store_true")
     arguments = parser.parse_args()
     configure(arguments.port, arguments.data, enforce_iam=arguments.enforce_iam)
-    asyncio.run(serve(arguments.port))
+    asyncio.run(serve(arguments.port, arguments.data / "tmp"))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,32 @@
-"""The local cloud, started once for every test that needs it."""
+"""What every test shares: the local cloud, what boto3 reads, and how tests are spread."""
 
+import functools
 from collections.abc import Iterator
 
 import pytest
+from botocore import session as botocore_session
+from hypothesis import settings
+from xdist.remote import Producer  # type: ignore[import-untyped]
 
 from local.cloud import LocalCloud
+from spreading import OneCloud, needs_cloud
+
+# A deadline for each example fails honest tests where the machine is busy with something else.
+settings.register_profile("talktime", deadline=None)
+settings.load_profile("talktime")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_models_read_once() -> Iterator[None]:
+    """Let botocore read its descriptions of services once for a process.
+
+    It keeps them for one session alone, and moto, boto3 and PynamoDB begin one for each test: to
+    parse megabytes of JSON again took more time than what was tested.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        create = functools.cache(botocore_session.create_loader)
+        patch.setattr(botocore_session, "create_loader", create)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +37,23 @@ def cloud() -> Iterator[LocalCloud]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares the local cloud in one process, where tests run in several."""
-    for item in items:
-        if item.get_closest_marker("cloud"):
-            item.add_marker(pytest.mark.xdist_group("cloud"))
+    """Begin with the local cloud: the longest piece of work that one process has to do."""
+    items.sort(key=lambda item: not needs_cloud(item.nodeid))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("cloud") and not needs_cloud(item.nodeid):
+        pytest.fail("it needs the local cloud, but its id does not say so: see tests/spreading.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneCloud | None:
+    if config.getoption("dist") != "loadgroup":
+        return None
+    # In the order of collection. By the number of tests, the slowest files would come last, and
+    # one process would wait for the other.
+    config.option.loadscopereorder = False
+    return OneCloud(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

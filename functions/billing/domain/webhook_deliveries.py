@@ -85,7 +85,7 @@ class Delivery:
     """One event for one endpoint.
 
     Args:
-        delivery_id: Derived from the two, and sorts by the event's time.
+        delivery_id: Derived from the two, and sorts by the event's time, to the microsecond.
         webhook_id: The same at every attempt, and for every endpoint: what receivers know a
             repetition by.
         body: What is sent: the CloudEvent.
@@ -139,7 +139,7 @@ def begin(
     part = digest([name, endpoint_id])[:24]
     return Delivery(
         account=account,
-        delivery_id=f"whd_{occurred_at:%Y%m%dT%H%M%S}_{part}",
+        delivery_id=f"whd_{occurred_at:%Y%m%dT%H%M%S%f}_{part}",
         endpoint_id=endpoint_id,
         webhook_id=name,
         event_type=str(event["type"]),

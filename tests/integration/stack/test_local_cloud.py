@@ -1,10 +1,13 @@
-"""What the local cloud promises: on loopback alone, and what it was told survives."""
+"""What the local cloud promises: on loopback alone, told once and kept, its code shared."""
 
 import socket
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
+from integration.stack.conftest import Stack
 from local.cloud import LocalCloud
 from local.server import SNAPSHOT_INTERVAL_SECONDS
 
@@ -50,3 +53,12 @@ def test_the_local_cloud_listens_on_loopback_alone() -> None:
             pytest.skip("this machine has no address but loopback")
         with pytest.raises(OSError, match=r"refused|timed out"):
             socket.create_connection((outside, cloud.port), timeout=2).close()
+
+
+def test_all_workers_share_one_copy_of_their_code(stack: Stack) -> None:
+    # Another function than the API's, which the stack was filled through.
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(stack.webhook_url, b"", timeout=60)
+    codes = list((stack.cloud.data / "tmp").glob("ministack-lambda-*/code"))
+    assert len(codes) > 1
+    assert len({code.resolve() for code in codes}) == 1
