@@ -1,12 +1,22 @@
 """The catalogue: one document, replaced as a whole by whoever has seen it."""
 
-from api import etags, limits
+import re
+
+from api import auth, etags, limits
 from api.endpoint import Answer, Call, Endpoint
-from api.schemas.catalog import CatalogIn, CatalogOut
+from api.routes import lists
+from api.routes.accounts import ACCOUNT_PATH
+from api.schemas.base import Page, PageQuery
+from api.schemas.catalog import CatalogIn, CatalogListed, CatalogOut
+from api.schemas.offers import OffersOut
+from billing.domain.errors import NotFoundError
 from billing.ports import StoredCatalog
 
 TAG = "Catalogue"
 PATH = "/v1/catalog"
+VERSIONS_PATH = f"{PATH}/versions"
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 def get_catalog(call: Call) -> Answer:
@@ -20,6 +30,30 @@ def put_catalog(call: Call) -> Answer:
     limits.refuse_card_numbers({"terms_version": catalog.terms_version}, is_near_cards=True)
     seen_version = call.precondition.require_version(save.current_version())
     return _answer(200 if seen_version else 201, save.save(catalog, seen_version))
+
+
+def list_versions(call: Call) -> Answer:
+    """The newest first. All of them are kept, so their numbers are a list already."""
+    after = lists.position(call)
+    newest = after - 1 if isinstance(after, int) else call.talktime.save_catalog.current_version()
+    numbers = range(newest, max(0, newest - lists.limit(call) - 1), -1)
+    found = [call.talktime.catalogs.version(number) for number in numbers]
+    return lists.page(call, found, CatalogListed.of, lambda stored: stored.version)
+
+
+def get_version(call: Call) -> Answer:
+    """
+    Raises:
+        NotFoundError: There never was such a version.
+    """
+    given = call.path["version"]
+    if not _NUMBER.fullmatch(given):
+        raise NotFoundError(f"{given[:40]!r} is no version")
+    return Answer(200, CatalogOut.of(call.talktime.catalogs.version(int(given))))
+
+
+def get_offers(call: Call) -> Answer:
+    return Answer(200, OffersOut.of(call.talktime.read_offers.read(call.account())))
 
 
 def _answer(status: int, stored: StoredCatalog) -> Answer:
@@ -50,5 +84,37 @@ ENDPOINTS = (
         has_etag=True,
         needs_match=True,
         creates=True,
+    ),
+    Endpoint(
+        method="GET",
+        path=VERSIONS_PATH,
+        name="list_catalog_versions",
+        summary="List the versions of the catalogue, the newest first",
+        tag=TAG,
+        serve=list_versions,
+        query=PageQuery,
+        answers={200: Page[CatalogListed]},
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{VERSIONS_PATH}/{{version}}",
+        name="get_catalog_version",
+        summary="Read one version of the catalogue, as it was",
+        tag=TAG,
+        serve=get_version,
+        answers={200: CatalogOut},
+        problems=("not_found",),
+    ),
+    Endpoint(
+        method="GET",
+        path=f"{ACCOUNT_PATH}/offers",
+        name="get_offers",
+        summary="Read what the account can buy now, in its currency",
+        tag=TAG,
+        serve=get_offers,
+        roles=auth.ADMINS,
+        is_tenants=True,
+        answers={200: OffersOut},
+        problems=("not_found",),
     ),
 )

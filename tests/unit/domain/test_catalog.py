@@ -1,96 +1,56 @@
-"""The catalogue is valid as a whole, and is stored as it is shown."""
-
-import json
-from dataclasses import replace
+"""What a catalogue says of what is sold."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from billing.domain.account import PlanTerms
-from billing.domain.catalog import Catalog, Plan, catalog_from_json, make_catalog
-from billing.domain.errors import InvalidInputError, NotFoundError
-from billing.domain.grants import RecurringGrant
-from billing.domain.units import Unit
-
-MINUTES = RecurringGrant("minutes", Unit.VOICE_SECONDS, 60_000)
-TEXTS = RecurringGrant("texts", Unit.MESSAGES, 100, priority=7, rollover_limit=50)
-STARTER = Plan("starter", "Starter", (MINUTES, TEXTS))
-ids = st.text("abzABZ019_-", min_size=1, max_size=64)
-grants = st.builds(
-    RecurringGrant,
-    ids,
-    st.sampled_from(Unit),
-    st.integers(1, 10**12),
-    st.integers(-5, 1_000),
-    st.integers(0, 10**12),
-)
-plans = st.builds(
-    Plan,
-    ids,
-    st.text(st.characters(codec="utf-8"), max_size=20),
-    st.lists(grants, max_size=3, unique_by=lambda grant: grant.recurring_id).map(tuple),
-)
-catalogs = st.builds(
-    make_catalog,
-    st.text(st.characters(codec="utf-8"), min_size=1, max_size=64),
-    st.lists(plans, min_size=1, max_size=3, unique_by=lambda plan: plan.plan_id).map(tuple),
-)
-
-
-@settings(max_examples=40, deadline=None)
-@given(catalogs)
-def test_what_is_stored_reads_back_the_same_in_the_same_order(catalog: Catalog) -> None:
-    read = catalog_from_json(json.loads(json.dumps(catalog.to_json())))
-    assert read == catalog
-    assert list(read.plans) == list(catalog.plans)
+from billing.domain.errors import NotFoundError, NotSoldError
+from billing.domain.selling import DunningRule, Interval, Price, RecurringPrice
+from catalogs import GROWTH, MINUTES, STARTER, a_catalog, monthly, price
 
 
 def test_an_account_keeps_the_plan_as_it_was_sold() -> None:
-    catalog = make_catalog("2026-01", (STARTER,))
-    assert catalog.terms_of("starter", 3) == PlanTerms("starter", 3, (MINUTES, TEXTS))
+    assert a_catalog().terms_of("starter", 3) == PlanTerms("starter", 3, (MINUTES,))
+
+
+def test_an_account_keeps_whether_its_grants_are_refilled_while_past_due() -> None:
+    strict = a_catalog(dunning=DunningRule(refills_while_past_due=False))
+    assert a_catalog().terms_of("starter", 3).refills_while_past_due
+    assert not strict.terms_of("starter", 3).refills_while_past_due
 
 
 def test_a_plan_that_is_not_sold_is_named() -> None:
     with pytest.raises(NotFoundError, match="'gold'") as refused:
-        make_catalog("2026-01", (STARTER,)).terms_of("gold", 1)
+        a_catalog().terms_of("gold", 1)
     assert refused.value.field == "plan"
 
 
+def test_a_plan_sells_the_licences_it_names() -> None:
+    seat = GROWTH.unit("crm")
+    assert seat is not None
+    assert (seat.included, seat.minimum) == (1, 3)
+    assert STARTER.unit("crm") is None
+
+
 @pytest.mark.parametrize(
-    ("terms_version", "plans", "field"),
+    ("given", "interval", "micros"),
     [
-        pytest.param("", (STARTER,), "terms_version", id="terms without a version"),
-        pytest.param("v" * 65, (STARTER,), "terms_version", id="a version of 65 characters"),
-        pytest.param("1", (), "plans", id="a catalogue without plans"),
-        pytest.param("1", (STARTER, STARTER), "plans/1/plan", id="a plan twice"),
-        pytest.param(
-            "1", (STARTER, replace(STARTER, plan_id="a#b")), "plans/1/plan",
-            id="a plan with the key separator in its id",
-        ),
-        pytest.param(
-            "1", (replace(STARTER, plan_id=""),), "plans/0/plan", id="a plan without an id"
-        ),
-        pytest.param(
-            "1", (replace(STARTER, recurring_grants=(MINUTES, MINUTES)),), "plans/0/grants",
-            id="a grant twice in one plan",
-        ),
-        pytest.param(
-            "1",
-            (replace(STARTER, recurring_grants=(MINUTES, replace(TEXTS, recurring_id="a:b"))),),
-            "plans/0/grants/1/grant",
-            id="a grant with the lot separator in its id",
-        ),
+        pytest.param(monthly(10, 100), Interval.MONTH, 10_000_000, id="a month"),
+        pytest.param(monthly(10, 100), Interval.YEAR, 100_000_000, id="a year at its own price"),
+        pytest.param(monthly(10), Interval.YEAR, 120_000_000, id="a year at twelve months'"),
+        pytest.param(RecurringPrice(), Interval.YEAR, 0, id="nothing, for ever"),
     ],
-)  # fmt: skip
-def test_a_catalogue_that_cannot_be_sold_is_refused_with_its_field(
-    terms_version: str, plans: tuple[Plan, ...], field: str
-) -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        make_catalog(terms_version, plans)
-    assert refused.value.field == field
+)
+def test_a_term_has_a_price(given: RecurringPrice, interval: Interval, micros: int) -> None:
+    assert given.micros("USD", interval) == micros
 
 
-def test_two_plans_may_grant_under_one_name() -> None:
-    gold = replace(STARTER, plan_id="gold")
-    assert list(make_catalog("v" * 64, (STARTER, gold)).plans) == ["starter", "gold"]
+def test_what_has_prices_is_sold_in_those_currencies_alone() -> None:
+    assert price(10, 9).micros("EUR") == 9_000_000
+    with pytest.raises(NotSoldError):
+        price(10, 9).micros("GBP")
+    with pytest.raises(NotSoldError):
+        RecurringPrice(price(10, 9), price(100)).micros("EUR", Interval.YEAR)
+
+
+def test_what_has_no_price_is_free_in_every_currency() -> None:
+    assert Price().micros("GBP") == 0
