@@ -8,18 +8,15 @@ from billing.domain.canonical import Json, digest
 from billing.domain.grants import Grant
 from billing.domain.records import Event, EventType
 
-THRESHOLDS_PERCENT = (80, 100)
-"""Of a lot's total (the contract, "Events out")."""
-
 
 def grant_events(before: Account, after: Account, at: datetime) -> tuple[Event, ...]:
     """One event for all thresholds that a Change crosses, or none.
 
     A plan's lot is one period's, so each threshold is told once per period. The event is named by
-    what it tells: a correction that gives minutes back lets the same threshold be crossed again,
-    under the same id.
+    what it tells: a correction that gives minutes back, or a threshold that is taken away and set
+    again, lets the same one be crossed again, under the same id.
     """
-    crossed = tuple(_crossed(before, after))
+    crossed = tuple(crossed_grants(before, after))
     if not crossed:
         return ()
     named: list[Json] = [[grant.grant_id, percent] for grant, percent in crossed]
@@ -35,20 +32,29 @@ def grant_events(before: Account, after: Account, at: datetime) -> tuple[Event, 
     )
 
 
-def _crossed(before: Account, after: Account) -> Iterator[tuple[Grant, int]]:
+def crossed_grants(before: Account, after: Account) -> Iterator[tuple[Grant, int]]:
+    """What stands after a Change and did not before, lot by lot.
+
+    A lot that is new tells nothing, and neither does one whose total changed: it is another quota.
+    """
     lots = {grant.grant_id: grant for grant in before.grants}
-    for grant in after.grants:
+    stood = {(grant.grant_id, percent) for grant, percent in reached_grants(before)}
+    for grant, percent in reached_grants(after):
         was = lots.get(grant.grant_id)
-        # Of an unlimited lot no part is ever used; a total that changed is another quota.
-        if was is None or grant.unlimited or was.total != grant.total:
+        if was is None or was.total != grant.total:
             continue
-        for percent in THRESHOLDS_PERCENT:
-            if _is_reached(grant, percent) and not _is_reached(was, percent):
+        if (grant.grant_id, percent) not in stood:
+            yield grant, percent
+
+
+def reached_grants(account: Account) -> Iterator[tuple[Grant, int]]:
+    """Lots with each threshold they have reached. Of an unlimited lot no part is ever used."""
+    for grant in account.grants:
+        if grant.unlimited or not grant.total:
+            continue
+        for percent in account.alerting.grant_percents:
+            if (grant.total - grant.remaining) * 100 >= grant.total * percent:
                 yield grant, percent
-
-
-def _is_reached(grant: Grant, percent: int) -> bool:
-    return (grant.total - grant.remaining) * 100 >= grant.total * percent
 
 
 def _shown(grant: Grant, percent: int) -> dict[str, Json]:
