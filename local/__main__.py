@@ -7,7 +7,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
-from local import demo, identities, sandbox, seed, stack, statement
+from local import demo, identities, purchases, sandbox, seed, stack, statement
 from local.api import Api, ApiError
 from local.cloud import CloudError, LocalCloud
 from local.deploy import DeployError, Outputs
@@ -65,6 +65,8 @@ def run(cloud: LocalCloud) -> bool:
     if is_new:
         seed.prepare_payments(admins)
         say("seeded Acme and Globex: plans, deck, connection, funding sources, auto-recharge")
+        purchases.make(operator, admins["acme"], Api(url, tokens["acme_service"]))
+        say("invited a member of Acme, ordered licences, a bundle and a number, told its storage")
     leave_behind(cloud, outputs, tokens)
     webhook_url = f"{url}/webhooks/usage/{demo.CONNECTION}"
     simulation = Simulation(cloud.client, outputs, cloud.clock, webhook_url)

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPMessage
-from typing import Any
+from typing import Any, Protocol
 
 TIMEOUT_SECONDS = 30.0
 
@@ -29,6 +29,20 @@ class Answer:
     headers: HTTPMessage
     # Any: decoded JSON.
     body: Any
+
+
+class Client(Protocol):
+    """The API as one token sees it, wherever it is: what scripts need of it."""
+
+    def get(self, path: str, **query: str) -> Answer: ...
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer: ...
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
+from local.demo_catalog import CATALOG
+
 SIMULATED_DAYS = 31
 STEP = timedelta(hours=4)
 """One recharge cycle: the sweep runs at every fourth hour from midnight UTC on."""
 
-TERMS_VERSION = "2026-01"
+TERMS_VERSION = CATALOG["terms_version"]
 DECK = "retail-us"
 CONNECTION = "twilio"
 CONNECTION_SECRET = "demo-auth-token-of-the-simulated-twilio"
@@ -25,30 +27,6 @@ ACCEPTANCE = {
     "last_name": "Coyote",
     "terms_version": TERMS_VERSION,
     "accepted": True,
-}
-
-CATALOG = {
-    "terms_version": TERMS_VERSION,
-    "plans": [
-        {
-            "plan": "growth",
-            "name": "Growth",
-            "grants": [
-                {
-                    "grant": "minutes",
-                    "unit": "voice_seconds",
-                    "quantity": 300 * 60,
-                    "rollover_limit": 60 * 60,
-                },
-                {"grant": "texts", "unit": "messages", "quantity": 20},
-            ],
-        },
-        {
-            "plan": "starter",
-            "name": "Starter",
-            "grants": [{"grant": "minutes", "unit": "voice_seconds", "quantity": 100 * 60}],
-        },
-    ],
 }
 
 RATES = """\

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from local import demo
-from local.api import Api, ApiError
+from local.api import ApiError, Client
+from local.demo_catalog import CATALOG
 
 
-def seed(operator: Api, start: datetime) -> None:
+def seed(operator: Client, start: datetime) -> None:
     """Catalogue, deck, connection, and the two tenants with their first accounts.
 
     Args:
         operator: The API as the operator sees it.
         start: When the simulated month begins; the deck is in force before it.
     """
-    _put_new(operator, "/v1/catalog", demo.CATALOG)
+    _put_new(operator, "/v1/catalog", CATALOG)
     effective_at = (start - timedelta(days=1)).isoformat().replace("+00:00", "Z")
     operator.request(
         "PUT",
@@ -39,7 +40,7 @@ def seed(operator: Api, start: datetime) -> None:
     )
 
 
-def prepare_payments(admins: Mapping[str, Api]) -> None:
+def prepare_payments(admins: Mapping[str, Client]) -> None:
     """A funding source and an automatic recharge policy for each tenant, set by its own admin."""
     policies = {
         "acme": {
@@ -76,7 +77,7 @@ def prepare_payments(admins: Mapping[str, Api]) -> None:
 
 
 def _tenant(
-    operator: Api, tenant: str, name: str, time_zone: str, plan: str, billing_day: int
+    operator: Client, tenant: str, name: str, time_zone: str, plan: str, billing_day: int
 ) -> None:
     operator.request(
         "POST",
@@ -98,7 +99,7 @@ def _tenant(
     )
 
 
-def _put_new(api: Api, path: str, body: Mapping[str, object]) -> None:
+def _put_new(api: Client, path: str, body: Mapping[str, object]) -> None:
     """Create a setting, unless a run before this one has."""
     try:
         api.request("PUT", path, body, {"If-None-Match": "*"})

@@ -131,9 +131,12 @@ class Progress:
 
     WIDTH = 40
 
-    def __init__(self, start: datetime, end: datetime, out: TextIO = sys.stdout) -> None:
+    def __init__(
+        self, start: datetime, end: datetime, things: str = "webhooks", out: TextIO = sys.stdout
+    ) -> None:
         self._start = start
         self._end = end
+        self._things = things
         self._out = out
         self._is_terminal = out.isatty()
         self._told: Sequence[int] = ()
@@ -143,7 +146,7 @@ class Progress:
         share = (at - self._start) / (self._end - self._start)
         filled = round(share * self.WIDTH)
         bar = "█" * filled + "░" * (self.WIDTH - filled)
-        line = f"  {bar} {at:%d %b %H:%M}  {done}/{total} webhooks"
+        line = f"  {bar} {at:%d %b %H:%M}  {done}/{total} {self._things}"
         week = int(share * 4)
         if self._is_terminal:
             self._out.write(f"\r{line}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from local.api import Api
@@ -14,7 +15,11 @@ CHART_ROWS = 8
 BLOCKS = " ▁▂▃▄▅▆▇█"
 SAMPLES_PER_DAY = 2
 ACCOUNT = "/v1/accounts/default"
+MEGABYTE = 1_048_576
 SHOWN_UNITS = {"voice_seconds": (60, "minutes"), "messages": (1, "texts")}
+
+SOLD = ("sale", "credit")
+"""Entries of what is bought, and given back with a change."""
 
 # Any: decoded JSON of the API, throughout.
 Row = dict[str, Any]
@@ -29,6 +34,9 @@ class Month:
     overview: Row
     entries: Sequence[Row]
     recharges: Sequence[Row]
+    invoices: Sequence[Row]
+    members: int
+    storage: Row
     proof: Row
     captured: Decimal
     captures: int
@@ -47,6 +55,12 @@ def read(api: Api, client: ClientFactory, outputs: Outputs, start: datetime) -> 
         overview=api.get(ACCOUNT).body,
         entries=list(api.rows(f"{ACCOUNT}/ledger")),
         recharges=list(api.rows(f"{ACCOUNT}/recharges")),
+        invoices=[
+            api.get(f"{ACCOUNT}/invoices/{invoice['number']}").body
+            for invoice in reversed(list(api.rows(f"{ACCOUNT}/invoices")))
+        ],
+        members=len(list(api.rows("/v1/members"))),
+        storage=api.get("/v1/storage").body,
         proof=api.get(f"{ACCOUNT}/ledger/verify").body,
         captured=sum(captured, Decimal(0)),
         captures=len(captured),
@@ -55,7 +69,14 @@ def read(api: Api, client: ClientFactory, outputs: Outputs, start: datetime) -> 
 
 def render(month: Month) -> str:
     """The statement as text for a terminal of 80 columns."""
-    sections = (heading(month), chart(month), movements(month), figures(month), proof(month))
+    sections = (
+        heading(month),
+        chart(month),
+        movements(month),
+        invoices(month),
+        figures(month),
+        proof(month),
+    )
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
@@ -108,7 +129,7 @@ def balances(month: Month) -> list[Decimal]:
 
 
 def movements(month: Month) -> list[str]:
-    """Recharges and the turn of the period, in order; usage summed in between."""
+    """What is paid in and bought, and the turn of the period, in order; usage summed in between."""
     turn = instant(month.overview["period"]["start_at"])
     lines = ["Movements"]
     spent, count = Decimal(0), 0
@@ -120,21 +141,55 @@ def movements(month: Month) -> list[str]:
             lines.append(row("", f"usage, {count} calls and messages", -spent))
         spent, count = Decimal(0), 0
 
-    for entry in month.entries:
+    # What is booked at one instant is one movement: an order is paid in, and spent.
+    for (posted_at, is_usage), booked in groupby(month.entries, one_movement):
+        entries = list(booked)
         # To the nearest minute: the simulated clock is set to the second.
-        at = instant(entry["posted_at"]) + timedelta(seconds=30)
+        at = instant(posted_at) + timedelta(seconds=30)
         if not has_turned and at >= turn > month.start:
             usage()
             lines.append(row(f"{turn:%d %b %H:%M}", "period turns: minutes and texts refilled"))
             has_turned = True
-        amount = Decimal(entry["amount"]["amount"])
-        if entry["kind"] == "usage":
-            spent, count = spent + amount, count + entry["usage"]["calls"]
+        if is_usage:
+            spent += sum((Decimal(entry["amount"]["amount"]) for entry in entries), Decimal(0))
+            count += sum(entry["usage"]["calls"] for entry in entries)
             continue
         usage()
-        balance = Decimal(entry["balance"]["amount"])
-        lines.append(row(f"{at:%d %b %H:%M}", f"{entry['kind']}, balance {balance:.2f}", amount))
+        balance = Decimal(entries[-1]["balance"]["amount"])
+        what = f"{movement(entries)}, balance {balance:.2f}"
+        lines.append(row(f"{at:%d %b %H:%M}", what, sum(map(worth, entries), Decimal(0))))
     usage()
+    return lines
+
+
+def one_movement(entry: Row) -> tuple[str, bool]:
+    return entry["posted_at"], entry["kind"] == "usage"
+
+
+def movement(entries: Sequence[Row]) -> str:
+    sold = -sum((worth(entry) for entry in entries if entry["kind"] in SOLD), Decimal(0))
+    if not sold:
+        return str(entries[0]["kind"])
+    paid_in = any(entry["kind"] == "recharge" for entry in entries)
+    return f"purchase of {sold:.2f}{' paid by card' if paid_in else ''}"
+
+
+def worth(entry: Row) -> Decimal:
+    """What an entry adds to the wallet; negative where the wallet pays."""
+    amount = Decimal(entry["amount"]["amount"])
+    return amount if entry["credit"] == "wallet" else -amount
+
+
+def invoices(month: Month) -> list[str]:
+    """What was bought: every invoice with its lines, net, and its tax."""
+    lines = ["Invoices"]
+    for invoice in month.invoices:
+        on = f"{instant(invoice['issued_at']):%d %b}"
+        what = f"{invoice['reference']}, {invoice['state']}, {invoice['tax']['amount']} of it tax"
+        lines.append(f"  {on:<13}{what:<44}{invoice['total']['amount']:>12}")
+        for line in invoice["lines"]:
+            many = f"{line['quantity']} x " if line["quantity"] > 1 else ""
+            lines.append(f"{'':<17}{many + line['text']:<42}{line['amount']['amount']:>12}")
     return lines
 
 
@@ -154,7 +209,7 @@ def figures(month: Month) -> list[str]:
         f"  balance {Decimal(overview['balance']['settled']['amount']):.4f} "
         f"{overview['currency']}, "
         f"lasts about {overview['runway_days']} days at the average of the last 30",
-        f"  {granted // 60} of {billed // 60} billed minutes came from the plan's grants",
+        f"  {granted // 60} of {billed // 60} billed minutes came from grants",
     ]
     for quota in overview["quotas"]:
         scale, name = SHOWN_UNITS[quota["unit"]]
@@ -162,7 +217,14 @@ def figures(month: Month) -> list[str]:
             f"  {quota['remaining'] // scale} of {quota['total'] // scale} {name} left, "
             f"{quota['percentage_used']} % used, reset on {quota['resets_at'][:10]}"
         )
-    lines.append(f"  {succeeded} of {len(month.recharges)} recharges succeeded")
+    lines.append(f"  {succeeded} of {len(month.recharges)} payments succeeded")
+    payment = overview["next_payment"]
+    lines.append(
+        f"  next payment {payment['amount']['amount']} on {payment['on']}, "
+        f"phone numbers: {len(overview['numbers'])}, members: {month.members}, "
+        f"stored: {month.storage['used_bytes'] // MEGABYTE} of "
+        f"{month.storage['limit_bytes'] // MEGABYTE} MB"
+    )
     return lines
 
 
