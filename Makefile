@@ -3,15 +3,19 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+OPERATOR = PYTHONPATH=functions:. $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cloud prove check bench simulate clean format lock openapi currencies reconcile rebuild-summaries python env-dev env-all
+.PHONY: help run states test test-cloud prove fuzz check bench simulate clean format lock openapi currencies reconcile rebuild-summaries prove-ledgers rebuild-balance restore-drill dead-letters republish erase python env-dev env-all
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 run: env-all ## Start the local cloud, play a simulated month, print the statement, stay up
 	@$(BIN)/python -m local
+
+states: env-dev ## Open a tenant in each state an account can be in, on the stack that `make run` has up
+	@$(BIN)/python -m local.open_states
 
 test: env-all ## Run every test, the local cloud's included
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
@@ -25,6 +29,11 @@ prove: env-dev ## Run what is too long for every day: more calls, mutations, ope
 	@TALKTIME_MUTATIONS=10000 $(BIN)/python -m pytest -q -n 2 tests/unit/telephony
 	@TALKTIME_FAULT_SECONDS=1 $(BIN)/python -m pytest -q -n 2 tests/faults
 	@TALKTIME_SIMULATION_SEED="$$(seq -s ' ' 1 25)" $(BIN)/python -m pytest -q -n 2 tests/simulation/test_simulation.py
+	@$(MAKE) --no-print-directory fuzz
+
+fuzz: env-dev ## Try 2,000 made-up requests of every operation of the API, other ones each time [FUZZ_SEED=…]
+	@seed="$${FUZZ_SEED:-$$(date +%s)}"; echo "FUZZ_SEED=$$seed"; \
+	  FUZZ_CASES=1000 FUZZ_SEED="$$seed" $(BIN)/python -m pytest -q -n 2 tests/integration/api/test_fuzz.py
 
 check: env-dev ## Lint, format, types, template, architecture
 	@$(BIN)/ruff check .
@@ -62,6 +71,24 @@ reconcile: env-dev ## Compare a day with the provider's own list: CONNECTION=…
 
 rebuild-summaries: env-dev ## Make usage summaries again from the ledger: [TENANT=… ACCOUNT=… FUNCTION=…]
 	@$(BIN)/python -m local.rebuild_summaries --tenant "$(TENANT)" --account "$(ACCOUNT)" --function "$(FUNCTION)"
+
+prove-ledgers: env-dev ## Walk every ledger of a table: TABLE=… [TENANT=… ACCOUNT=…]
+	@$(OPERATOR) scripts/prove_ledgers.py "$(TABLE)" --tenant "$(TENANT)" --account "$(ACCOUNT)"
+
+rebuild-balance: env-dev ## Compare a balance with its ledger: TABLE=… TENANT=… ACCOUNT=… [ACTOR=… REASON=… to write]
+	@$(OPERATOR) scripts/rebuild_balance.py "$(TABLE)" "$(TENANT)" "$(ACCOUNT)" --actor "$(ACTOR)" --reason "$(REASON)"
+
+restore-drill: env-dev ## Restore a table beside itself and prove the copy: TABLE=… [AT=…]
+	@$(OPERATOR) scripts/restore_drill.py "$(TABLE)" $(if $(AT),--at "$(AT)")
+
+dead-letters: env-dev ## Look at dead letters, and put them back: QUEUE=… [REDRIVE=1]
+	@$(OPERATOR) scripts/dead_letters.py "$(QUEUE)" $(if $(REDRIVE),--redrive)
+
+republish: env-dev ## Publish what was left in the outbox: TABLE=… FUNCTION=… [SEND=1]
+	@$(OPERATOR) scripts/republish.py "$(TABLE)" "$(FUNCTION)" $(if $(SEND),--send)
+
+erase: env-dev ## Erase personal data: TABLE=… ACTOR=… REASON=… WHAT="member TENANT MEMBER" (docs/security.md)
+	@$(OPERATOR) scripts/erase.py "$(TABLE)" --actor "$(ACTOR)" --reason "$(REASON)" $(WHAT)
 
 env-dev: python
 	@$(PYTHON) -m local.environments dev

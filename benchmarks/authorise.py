@@ -20,9 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "functions"))
 
 from billing.adapters.dynamodb.holds import holds_item
+from billing.domain.authorising import CallWanted
 from billing.domain.covering import Cover, Destination
 from billing.domain.errors import BookBusyError, BookContendedError
-from billing.domain.reservations import CallWanted, Holds, Reservation, reservation_id
+from billing.domain.reservations import Holds, Reservation, reservation_id
 from billing.domain.units import Direction, Unit
 from builders import ACME, USD, a_call_key
 from capacity import WRITE_UNIT_BYTES, item_size

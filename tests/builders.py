@@ -16,6 +16,7 @@ from billing.domain.account import (
     PlanFeatures,
     PlanTerms,
 )
+from billing.domain.alerting import Alerting
 from billing.domain.change import Change
 from billing.domain.collecting import Intent
 from billing.domain.collecting_steps import CHECK_AFTER
@@ -315,7 +316,7 @@ def a_maximal_account(seed: int = 1) -> Account:
 
 def an_account_with_every_setting(seed: int = 1) -> Account:
     """A maximal account with all there is of recharging: every setting other than its default,
-    backups, early recharge, a card that is not known to have paid, and a debit."""
+    backups, early recharge, alerts, a card that is not known to have paid, and a debit."""
     dice = random.Random(seed)
     account = a_maximal_account(seed)
     card, *backups = (str(UUID(int=dice.getrandbits(128))) for _ in range(3))
@@ -365,7 +366,8 @@ def an_account_with_every_setting(seed: int = 1) -> Account:
         collected=Collected(NOON.date().replace(day=1), 54_321_000_000),
         refunds=(OpenRefund("stripe", f"pi_{dice.getrandbits(128):024x}", 2, _instant(dice)),),
     )
-    return replace(account, recharging=recharging, hourly_spend=hours)
+    alerting = Alerting((50, 60, 70, 80, 90), 123_450_000, 14, NOON.date())
+    return replace(account, recharging=recharging, hourly_spend=hours, alerting=alerting)
 
 
 def _instant(dice: random.Random) -> datetime:

@@ -3,7 +3,7 @@
 from api.endpoint import Call
 from api.schemas.base import Acceptance as AcceptanceIn
 from billing.domain.account import AccountRef
-from billing.domain.audit import accept
+from billing.domain.audit import By, accept
 from billing.domain.canonical import Json
 from billing.domain.errors import AcceptanceRequiredError
 from billing.domain.records import Acceptance, AuditRecord
@@ -33,6 +33,11 @@ def acceptance_of(call: Call, given: AcceptanceIn | None) -> Acceptance | None:
     )
 
 
+def by(call: Call, acceptance: Acceptance | None) -> By:
+    """Who calls, and from where."""
+    return By(call.actor.sub, acceptance, call.origin, call.actor.is_machine)
+
+
 def audit_of(
     call: Call,
     ref: AccountRef,
@@ -40,15 +45,13 @@ def audit_of(
     action: str,
     acceptance: Acceptance | None,
     after: dict[str, Json],
+    before: dict[str, Json] | None = None,
 ) -> AuditRecord:
-    """The record of somebody having asked for something new."""
-    return AuditRecord(
-        account=ref,
-        operation_id=operation_id,
-        actor=call.actor.sub,
-        action=action,
-        acceptance=acceptance,
-        before={},
-        after=after,
-        at=call.talktime.clock.now(),
+    """The record of what the caller has asked for.
+
+    Args:
+        before: What stood there; None: what is asked for is new.
+    """
+    return by(call, acceptance).audit(
+        ref, operation_id, action, before=before or {}, after=after, at=call.talktime.clock.now()
     )

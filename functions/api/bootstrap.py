@@ -16,24 +16,31 @@ from api.serving import Server
 from api.wiring import Settings, Talktime
 from billing.adapters.clock import LOCAL_STAGE, clock_from
 from billing.adapters.deck_uploads import S3DeckUploads
+from billing.adapters.dynamodb.audit import DynamoDBAudit
 from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.catalogs import DynamoDBCatalogs
 from billing.adapters.dynamodb.connections import DynamoDBConnections
 from billing.adapters.dynamodb.decks import DynamoDBDecks
 from billing.adapters.dynamodb.directory import DynamoDBDirectory
 from billing.adapters.dynamodb.holds import DynamoDBReservations
+from billing.adapters.dynamodb.members import DynamoDBMembers
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
+from billing.adapters.dynamodb.quotes import DynamoDBQuotes
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.webhooks import DynamoDBDeliveries, DynamoDBEndpoints
 from billing.adapters.gateways import registry
+from billing.adapters.paper_store import S3PaperStore
 from billing.adapters.queues import SqsUsageQueue
 from billing.adapters.secrets import ChangingSecret, StoredSecret, gateway_key
+from billing.domain.papers import Paper
 
 
 @cache
 def app() -> APIGatewayHttpResolver:
-    return create_app(Server(talktime(), PowertoolsLog(Logger(), Metrics())))
+    metrics = Metrics()
+    metrics.set_default_dimensions(stage=os.environ["STAGE"])
+    return create_app(Server(talktime(), PowertoolsLog(Logger(), metrics)))
 
 
 @cache
@@ -46,14 +53,19 @@ def talktime() -> Talktime:
     return Talktime(
         settings=settings(),
         book=DynamoDBBook(table),
+        audit_trail=DynamoDBAudit(table),
         directory=DynamoDBDirectory(table),
+        members=DynamoDBMembers(table),
         catalogs=DynamoDBCatalogs(table),
         decks=DynamoDBDecks(table, bucket, s3, clock),
         deck_uploads=S3DeckUploads(bucket, s3, clock),
+        papers=S3PaperStore(os.environ["DOCUMENTS_BUCKET"], s3, clock),
+        printer=_print,
         connections=DynamoDBConnections(
             table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms"), clock
         ),
         quarantine=DynamoDBQuarantine(table),
+        quotes=DynamoDBQuotes(table),
         summaries=DynamoDBSummaries(table),
         webhook_endpoints=DynamoDBEndpoints(
             table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms")
@@ -79,6 +91,13 @@ def _country_of(number: str) -> str:
     from billing.adapters.countries import country_of
 
     return country_of(number)
+
+
+def _print(paper: Paper) -> bytes:
+    # Fonts and what writes PDF: only who prints waits for them.
+    from billing.adapters.papers.pdf import print_paper
+
+    return print_paper(paper)
 
 
 def settings() -> Settings:

@@ -17,9 +17,11 @@ from api.schemas.base import Query, Schema
 from api.wiring import Talktime
 from billing.domain.account import AccountRef
 from billing.domain.canonical import Json
+from billing.domain.records import Origin
 
 JSON = "application/json"
 CSV = "text/csv"
+PDF = "application/pdf"
 
 DEFAULT_ACCOUNT = "default"
 
@@ -52,6 +54,7 @@ class Call:
         principal: None where no token is asked for.
         tenant_id: Whose things it is about; None for what is the operator's.
         key: The idempotency key; the request's own where a key is optional and missing.
+        origin: Where it came from, as API Gateway saw it; a header that claims it is not looked at.
     """
 
     endpoint: "Endpoint"
@@ -68,6 +71,7 @@ class Call:
     tenant_id: str | None
     key: str
     precondition: Precondition
+    origin: Origin
 
     @property
     def actor(self) -> Principal:
@@ -107,8 +111,12 @@ class Call:
         return self.talktime.settings.public_url + path
 
     def accepts_csv(self) -> bool:
+        return self.accepts(CSV)
+
+    def accepts(self, media_type: str) -> bool:
+        """Whether that is asked for by its name."""
         accepted = self.headers.get("accept", "").lower()
-        return any(part.partition(";")[0].strip() == CSV for part in accepted.split(","))
+        return any(part.partition(";")[0].strip() == media_type for part in accepted.split(","))
 
     def cursor_scope(self) -> Json:
         """What a cursor of this list is bound to."""
@@ -135,7 +143,8 @@ class Endpoint:
             operator. Otherwise it is the operator's own.
         is_near_cards: People paste card numbers here: they are looked for more closely.
         body: The JSON body's schema.
-        machine_ids: Pointers into it of ids that machines made: a long number is no card's there.
+        machine_ids: Pointers into it, or to the query, of ids that machines made: a long number is
+            no card's there.
         uploads: The media type of a body that is no JSON.
         reads: The media types of a JSON body that the endpoint itself takes apart, so that one
             wrong item does not stop the others; each with the schema it is described by.

@@ -1,7 +1,6 @@
 """What a body may be before anybody looks at what it says."""
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -28,7 +27,7 @@ _CARD_DIGITS = range(13, 20)
 _GIVEN_OUT = re.compile(r"[a-z]+_[0-9a-z]{20,}")
 _MACHINE_WORD = re.compile(r"[0-9A-Za-z]{32,}")
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_PHONE_FIELDS = frozenset({"to", "from"})
+_PHONE_FIELDS = frozenset({"to", "from", "e164"})
 
 
 def read_body(event: Mapping[str, Any], limit_bytes: int) -> bytes:
@@ -47,7 +46,7 @@ def read_body(event: Mapping[str, Any], limit_bytes: int) -> bytes:
             if event.get("isBase64Encoded")
             else (text.encode("utf-8"))
         )
-    except (binascii.Error, UnicodeEncodeError):
+    except ValueError:  # No base64, or not even ASCII; or text that is no Unicode.
         raise RequestError("invalid_request", "The body cannot be decoded.") from None
     if len(body) > limit_bytes:
         raise _too_large(limit_bytes)

@@ -171,7 +171,12 @@ def _parameters(endpoint: Endpoint) -> Iterable[Object]:
                 "Repeats are answered as the first request was.",
                 is_required=endpoint.key is Needs.REQUIRED,
             ),
-            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY_LENGTH},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_KEY_LENGTH,
+                "pattern": "^[ -~]+$",
+            },
         }
     if endpoint.needs_match:
         yield _header("If-Match", "The ETag you have seen.", is_required=not endpoint.creates)
@@ -210,7 +215,9 @@ def _success(endpoint: Endpoint, status: int, references: dict[type[BaseModel], 
     if endpoint.query is not None and "cursor" in endpoint.query.model_fields:
         headers.append("Link")
     response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
-    if status != 204:
+    if status == 303:
+        response["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    elif status != 204:
         schema = references[model] if model is not None else {}
         response["content"] = {endpoint.media_type: {"schema": schema}}
         if endpoint.csv_rows is not None:
@@ -223,6 +230,7 @@ _DESCRIPTIONS = {
     201: "Created",
     202: "Taken; where there is a Location, it leads to the outcome",
     204: "Done, nothing to say",
+    303: "To whoever accepts application/pdf: where the print is, for a quarter of an hour",
 }
 
 
@@ -232,6 +240,8 @@ def problem_codes(endpoint: Endpoint) -> set[str]:
     codes |= {"invalid_input", "card_number_refused"}
     if endpoint.roles is not None:
         codes |= {"unauthorized", "forbidden", "busy"}
+    if endpoint.parameters:
+        codes.add("not_found")
     if endpoint.is_tenants:
         codes.add("tenant_required")
     if endpoint.body is not None or endpoint.reads:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from billing.domain.canonical import Json, canonical_json
+from billing.domain.catalog_rules import InvalidCatalogError
 from billing.domain.checked_fields import InvalidFieldsError
 from billing.domain.decks import DeckError
 from billing.domain.errors import TalktimeError
@@ -35,14 +36,28 @@ KINDS: Mapping[str, Kind] = {
     "forbidden": Kind(403, "Not allowed for this role"),
     "not_found": Kind(404, "Not found"),
     "method_not_allowed": Kind(405, "Method not allowed"),
+    "account_on_hold": Kind(409, "The account is on hold"),
     "account_not_mapped": Kind(409, "Nobody knows whose usage this is"),
+    "below_contracted_minimum": Kind(409, "The contract says more"),
     "conflict": Kind(409, "In conflict with what exists"),
+    "contact_sales": Kind(409, "Ask sales"),
     "default_source": Kind(409, "The default source stays"),
     "idempotency_key_expired": Kind(409, "The Idempotency-Key was used long ago"),
     "insufficient_balance": Kind(409, "The wallet does not hold that much"),
+    "insufficient_ports": Kind(409, "There is no port for this call"),
     "item_closed": Kind(409, "The item is closed"),
+    "last_admin": Kind(409, "The last billing admin stays"),
+    "licence_required": Kind(409, "A licence is required"),
+    "member_exists": Kind(409, "Another member has this"),
     "no_catalog": Kind(409, "There is no catalogue yet"),
     "no_funding_source": Kind(409, "There is no funding source"),
+    "no_licence_available": Kind(409, "Every licence is assigned"),
+    "number_taken": Kind(409, "The number is taken"),
+    "number_on_hold": Kind(409, "The number is on hold"),
+    "order_in_progress": Kind(409, "Another order is in progress"),
+    "plan_limit": Kind(409, "The plan allows no more"),
+    "quote_expired": Kind(409, "The quote has expired"),
+    "quote_stale": Kind(409, "The quote is out of date"),
     "recharge_in_progress": Kind(409, "A recharge is in progress"),
     "refund_refused": Kind(409, "The gateway refused the refund"),
     "request_in_flight": Kind(409, "The first request is still in flight"),
@@ -58,11 +73,13 @@ KINDS: Mapping[str, Kind] = {
     "currency_mismatch": Kind(422, "The currencies differ"),
     "destination_blocked": Kind(422, "The destination is blocked"),
     "destination_not_rated": Kind(422, "The destination has no price"),
+    "exceeds_invoice": Kind(422, "More than is left of the invoice"),
     "exceeds_payment": Kind(422, "More than is left of the payment"),
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "invalid_input": Kind(422, "The request is not valid"),
     "invalid_rate_deck": Kind(422, "The rate deck is not valid"),
     "invalid_usage": Kind(422, "The usage is not valid"),
+    "not_sold": Kind(422, "This is not sold here"),
     "no_rate_deck": Kind(422, "No rate deck was in force"),
     "precondition_required": Kind(428, "Say which version you have seen"),
     "internal_error": Kind(500, "Something went wrong here"),
@@ -82,6 +99,7 @@ INTERNAL_CODES = frozenset(
         "conflicting_report",
         "gateway_key_reused",
         "invalid_signature",
+        "ledger_broken",
         "payment_mismatch",
         "payment_not_credited",
         "provider_refused",
@@ -130,11 +148,10 @@ class RequestError(TalktimeError):
         members: Mapping[str, Json] | None = None,
     ) -> None:
         assert code in KINDS, code
-        super().__init__(detail)
+        super().__init__(detail, members=members)
         self.code = code
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
-        self.members = dict(members or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +192,9 @@ def problem_of(error: TalktimeError, request_id: str) -> Problem:
         body["errors"] = [
             {"pointer": e.pointer, "detail": e.detail, **e.place} for e in _errors(error)
         ]
-    headers: dict[str, str] = {}
-    if isinstance(error, RequestError):
+    if code == error.code:
         body |= error.members
-        headers |= error.headers
+    headers = dict(error.headers) if isinstance(error, RequestError) else {}
     if code in _RETRIED:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return Problem(code, kind.status, canonical_json(body), headers)
@@ -187,7 +203,7 @@ def problem_of(error: TalktimeError, request_id: str) -> Problem:
 def _errors(error: TalktimeError) -> tuple[FieldError, ...]:
     if isinstance(error, RequestError) and error.errors:
         return error.errors
-    if isinstance(error, InvalidFieldsError):
+    if isinstance(error, InvalidFieldsError | InvalidCatalogError):
         return tuple(FieldError(fault.pointer, fault.detail) for fault in error.faults)
     if isinstance(error, DeckError):
         return tuple(

@@ -18,7 +18,9 @@ from api.observing import RequestLine, RequestLog, tenant_hash
 from api.problems import CONTENT_TYPE, FieldError, RequestError, escape, problem_of
 from api.schemas.base import Query, Schema
 from api.wiring import Talktime
+from billing.domain.audit import origin_of
 from billing.domain.errors import ConflictError, TalktimeError
+from billing.domain.records import Origin
 
 Event = Mapping[str, Any]
 
@@ -97,7 +99,9 @@ class Server:
         content, body = _body(endpoint, event, headers)
         key = idempotency.key_of(headers, endpoint.key)
         raw_query = _query_pairs(event)
-        limits.refuse_card_numbers(dict(raw_query), is_near_cards=endpoint.is_near_cards)
+        limits.refuse_card_numbers(
+            dict(raw_query), endpoint.machine_ids, is_near_cards=endpoint.is_near_cards
+        )
         limits.refuse_card_numbers_in_path(path, is_near_cards=endpoint.is_near_cards)
         return Call(
             endpoint=endpoint,
@@ -115,6 +119,7 @@ class Server:
             # No key that is sent can be this: the request alone is its own cause.
             key=key or f"\0{request_id}",
             precondition=etags.read(headers),
+            origin=_origin(event),
         )
 
     def _answered(
@@ -207,6 +212,11 @@ def render(body: Schema | str | None) -> str:
 
 def _method(event: Event) -> str:
     return str(event.get("requestContext", {}).get("http", {}).get("method", "")).upper()
+
+
+def _origin(event: Event) -> Origin:
+    seen = event.get("requestContext", {}).get("http", {})
+    return origin_of(str(seen.get("sourceIp") or ""), str(seen.get("userAgent") or ""))
 
 
 def _body(

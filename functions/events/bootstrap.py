@@ -4,6 +4,7 @@ import os
 from functools import cache
 
 import boto3
+from aws_lambda_powertools import Metrics
 
 from billing.adapters.bus import BusEvents
 from billing.adapters.clock import LOCAL_STAGE, clock_from
@@ -13,6 +14,7 @@ from billing.adapters.dynamodb.outbox import DynamoDBOutbox
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.webhooks import DynamoDBDeliveries, DynamoDBEndpoints
+from billing.adapters.money_metrics import MoneyMetrics
 from billing.adapters.queues import SqsWorkQueue
 from billing.domain.public_addresses import is_loopback, is_public
 from billing.services.deliver_webhook import DeliverWebhook
@@ -70,6 +72,22 @@ def deliver_webhook() -> DeliverWebhook:
 
 def _is_allowed_locally(address: str) -> bool:
     return is_public(address) or is_loopback(address)
+
+
+@cache
+def metrics() -> Metrics:
+    found = Metrics()
+    found.set_default_dimensions(**_dimensions())
+    return found
+
+
+@cache
+def money_metrics() -> MoneyMetrics:
+    return MoneyMetrics(_dimensions())
+
+
+def _dimensions() -> dict[str, str]:
+    return {"stage": os.environ["STAGE"]}
 
 
 @cache

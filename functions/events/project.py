@@ -15,7 +15,9 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 
 from billing.adapters.dynamodb import ledger_stream
+from billing.adapters.money_metrics import MoneyMetrics
 from billing.domain.account import AccountRef
+from billing.domain.ledger import LedgerEntry
 from billing.services.project_usage import ProjectUsage
 from events import bootstrap
 
@@ -27,16 +29,19 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     project_usage = bootstrap.project_usage()
     if "rebuild" in event:
         return rebuild(event["rebuild"], project_usage)
-    return handle(event, project_usage)
+    return handle(event, project_usage, bootstrap.money_metrics())
 
 
-def handle(event: dict[str, Any], project_usage: ProjectUsage) -> dict[str, Any]:
+def handle(
+    event: dict[str, Any], project_usage: ProjectUsage, money_metrics: MoneyMetrics
+) -> dict[str, Any]:
     """Bring up to date every account that has a new entry, and name the first record that failed.
 
     The stream then begins again from there. After its last attempt the record goes to the failure
     queue, which has an alarm; nothing is lost, because the account's next entry, or a rebuild,
-    reads what this one would have.
+    reads what this one would have. Of every entry that came through it is counted what it moved.
     """
+    moved: list[LedgerEntry] = []
     reached: dict[AccountRef, int] = {}
 
     def project(record: DynamoDBRecord) -> None:
@@ -44,6 +49,8 @@ def handle(event: dict[str, Any], project_usage: ProjectUsage) -> dict[str, Any]
         # The first of a batch has taken the others in: they cost no read.
         if entry is not None and reached.get(entry.account, 0) < entry.sequence:
             reached[entry.account] = project_usage.project(entry.account, entry.sequence)
+        if entry is not None:
+            moved.append(ledger_stream.posted(record.raw_event["dynamodb"]["NewImage"]))
 
     answer = process_partial_response(
         event=event,
@@ -52,6 +59,7 @@ def handle(event: dict[str, Any], project_usage: ProjectUsage) -> dict[str, Any]
             event_type=EventType.DynamoDBStreams, raise_on_entire_batch_failure=False
         ),
     )
+    money_metrics.emit(moved)
     logger.info("usage summarised", extra={"accounts": len(reached)})
     return dict(answer)
 

@@ -1,4 +1,7 @@
-"""Enqueue every account whose period has ended. Trigger: Scheduler, monthly and every hour."""
+"""Enqueue every account whose period has ended, or that has something to bill or to collect again.
+
+Trigger: Scheduler, monthly and every hour.
+"""
 
 from typing import Any
 
@@ -18,6 +21,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def handle(sweep_timers: SweepTimers) -> dict[str, Any]:
     """Sweep once, and say how many accounts were due."""
-    enqueued = sweep_timers.sweep(TimerKind.PERIOD_END)
+    kinds = (TimerKind.PERIOD_END, TimerKind.BILLING)
+    enqueued = sum(sweep_timers.sweep(kind) for kind in kinds)
     logger.info("period sweep", enqueued=enqueued)
     return {"enqueued": enqueued}

@@ -4,23 +4,29 @@ import os
 from functools import cache
 
 import boto3
-from aws_lambda_powertools import Metrics
+from aws_lambda_powertools import Logger, Metrics
 
 from billing.adapters.clock import clock_from
 from billing.adapters.dynamodb.book import DynamoDBBook
+from billing.adapters.dynamodb.catalogs import DynamoDBCatalogs
+from billing.adapters.dynamodb.holds import DynamoDBReservations
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.timers import DynamoDBTimers
+from billing.adapters.entry_log import EntryLog
 from billing.adapters.gateways import registry, sandbox, stripe
 from billing.adapters.queues import SqsWorkQueue
 from billing.adapters.secrets import ChangingSecret, gateway_key
 from billing.ports import Gateway
 from billing.services.begin_source import BeginSource
 from billing.services.change_account import ChangeAccount
+from billing.services.collect_invoices import CollectInvoices
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.confirm_source import ConfirmSource
 from billing.services.notice_sources import NoticeSources
 from billing.services.reconcile_payments import ReconcilePayments
 from billing.services.refund_payment import RefundPayment
+from billing.services.renew_numbers import RenewNumbers
+from billing.services.spends import all_spends
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_gateway_event import TakeGatewayEvent
 from billing.services.take_gateway_webhook import TakeGatewayWebhook
@@ -51,6 +57,30 @@ def collect_recharge() -> CollectRecharge:
         gateways=_gateways(),
         clock=clock_from(os.environ),
         change_account=_change_account(),
+        spends=all_spends(_book(), _catalogs()),
+    )
+
+
+@cache
+def renew_numbers() -> RenewNumbers:
+    return RenewNumbers(
+        book=_book(),
+        catalogs=_catalogs(),
+        reservations=DynamoDBReservations(Table(os.environ["TABLE_NAME"])),
+        change_account=_change_account(),
+        gateways=_gateways(),
+        collect_recharge=collect_recharge(),
+    )
+
+
+@cache
+def collect_invoices() -> CollectInvoices:
+    return CollectInvoices(
+        book=_book(),
+        catalogs=_catalogs(),
+        gateways=_gateways(),
+        change_account=_change_account(),
+        collect_recharge=collect_recharge(),
     )
 
 
@@ -59,6 +89,7 @@ def refund_payment() -> RefundPayment:
     return RefundPayment(
         book=_book(),
         gateways=_gateways(),
+        reservations=DynamoDBReservations(Table(os.environ["TABLE_NAME"])),
         clock=clock_from(os.environ),
         change_account=_change_account(),
     )
@@ -121,8 +152,13 @@ def _book() -> DynamoDBBook:
 
 
 @cache
+def _catalogs() -> DynamoDBCatalogs:
+    return DynamoDBCatalogs(Table(os.environ["TABLE_NAME"]))
+
+
+@cache
 def _change_account() -> ChangeAccount:
-    return ChangeAccount(_book(), clock_from(os.environ))
+    return ChangeAccount(_book(), clock_from(os.environ), on_written=EntryLog(Logger()))
 
 
 @cache

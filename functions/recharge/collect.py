@@ -1,4 +1,5 @@
-"""Collect recharges that are due, and look after all that a gateway still owes an answer for.
+"""Collect recharges, invoices and numbers that are due, and look after what a gateway owes an
+answer for.
 
 Trigger: the recharge queue, grouped by account.
 """
@@ -11,9 +12,11 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from billing.adapters.work_batch import process_accounts
 from billing.domain.account import AccountRef
 from billing.domain.errors import PaymentUnknownError
+from billing.services.collect_invoices import CollectInvoices
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.notice_sources import NoticeSources
 from billing.services.refund_payment import RefundPayment
+from billing.services.renew_numbers import RenewNumbers
 from recharge import bootstrap
 
 logger = Logger()
@@ -26,6 +29,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> PartialItemFailure
         bootstrap.collect_recharge(),
         bootstrap.refund_payment(),
         bootstrap.notice_sources(),
+        bootstrap.collect_invoices(),
+        bootstrap.renew_numbers(),
     )
 
 
@@ -34,6 +39,8 @@ def handle(
     collect_recharge: CollectRecharge,
     refund_payment: RefundPayment,
     notice_sources: NoticeSources,
+    collect_invoices: CollectInvoices,
+    renew_numbers: RenewNumbers,
 ) -> PartialItemFailureResponse:
     """Look after every account named. One whose payment is unknown is asked about again.
 
@@ -46,7 +53,14 @@ def handle(
 
     def look_after(ref: AccountRef) -> None:
         unknown: PaymentUnknownError | None = None
-        for step in (collect, refund_payment.finish_open, notice_sources.notice):
+        steps = (
+            collect,
+            collect_invoices.collect,
+            renew_numbers.renew,
+            refund_payment.finish_open,
+            notice_sources.notice,
+        )
+        for step in steps:
             try:
                 step(ref)
             except PaymentUnknownError as error:

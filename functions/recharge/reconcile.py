@@ -21,8 +21,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 
 def handle(reconcile_payments: ReconcilePayments, metrics: Metrics) -> dict[str, Any]:
-    """Run once. The metric names no tenant; its alarm is in the template."""
+    """Run once. The metrics name no tenant; the alarm is in the template."""
     due = reconcile_payments.reconcile()
+    metrics.add_metric("PaymentsOpen", MetricUnit.Count, due.enqueued)
     metrics.add_metric("PaymentsOverdue", MetricUnit.Count, due.overdue)
     metrics.flush_metrics()
     logger.info("payments reconciled", enqueued=due.enqueued, overdue=due.overdue)

@@ -1,4 +1,4 @@
-"""Enqueue every account with a recharge to begin, or a source's expiry to tell of.
+"""Enqueue every account with a recharge to begin, a source's expiry or a low balance to tell of.
 
 Trigger: EventBridge Scheduler, at every fourth hour from midnight UTC on, which is what a recharge
 that is due waits for.
@@ -22,7 +22,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
 
 def handle(sweep_timers: SweepTimers) -> dict[str, Any]:
     """Sweep once, and say how many accounts were due."""
-    kinds = (TimerKind.RECHARGE, TimerKind.SOURCE_NOTICE)
+    kinds = (TimerKind.RECHARGE, TimerKind.SOURCE_NOTICE, TimerKind.ALERT)
     enqueued = sum(sweep_timers.sweep(kind) for kind in kinds)
     logger.info("recharge sweep", enqueued=enqueued)
     return {"enqueued": enqueued}

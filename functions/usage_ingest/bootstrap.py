@@ -4,7 +4,7 @@ import os
 from functools import cache
 
 import boto3
-from aws_lambda_powertools import Metrics
+from aws_lambda_powertools import Logger, Metrics
 
 from billing.adapters.clock import clock_from
 from billing.adapters.dynamodb.book import DynamoDBBook
@@ -15,6 +15,7 @@ from billing.adapters.dynamodb.holds import DynamoDBReservations
 from billing.adapters.dynamodb.quarantine import DynamoDBQuarantine
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.usage_parts import DynamoDBUsageParts
+from billing.adapters.entry_log import EntryLog
 from billing.adapters.queues import SqsUsageQueue
 from billing.adapters.reconciliation_queue import SqsReconciliationQueue
 from billing.adapters.telephony import twilio_rest
@@ -40,7 +41,9 @@ def take_usage() -> TakeUsage:
             table, os.environ["CONNECTIONS_KEY_ID"], boto3.client("kms"), clock
         ),
         quarantine=DynamoDBQuarantine(table),
-        queue=SqsUsageQueue(os.environ["USAGE_QUEUE_URL"], boto3.client("sqs")),
+        queue=SqsUsageQueue(
+            os.environ["USAGE_QUEUE_URL"], boto3.client("sqs"), Logger().get_correlation_id
+        ),
         parts=DynamoDBUsageParts(table),
         costs=DynamoDBCarrierCosts(table),
         clock=clock,
@@ -88,7 +91,7 @@ def post_usage() -> PostUsage:
         decks=DynamoDBDecks(table, os.environ["DECKS_BUCKET"], boto3.client("s3"), clock),
         quarantine=DynamoDBQuarantine(table),
         clock=clock,
-        change_account=ChangeAccount(book, clock),
+        change_account=ChangeAccount(book, clock, on_written=EntryLog(Logger())),
         settle_reservations=SettleReservations(
             book, clock, ChangeHolds(DynamoDBReservations(table))
         ),

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-ENTRY_PACKAGES = ("api", "events", "quota_reset", "recharge", "usage_ingest")
+ENTRY_PACKAGES = ("api", "events", "ledger_proof", "quota_reset", "recharge", "usage_ingest")
 HANDLERS = (
     "api.handler",
     "events.deliver",
     "events.project",
     "events.publish",
+    "ledger_proof.prove",
     "quota_reset.roll",
     "quota_reset.sweep",
     "recharge.collect",
@@ -80,6 +81,7 @@ def may_import(module: str, name: str) -> bool:
             "billing.ports.",
             "billing.services.",
             "billing.adapters.delivery_queue.",
+            "billing.adapters.money_metrics.",
             "billing.adapters.queues.",
             "billing.adapters.webhook_http.",
             "billing.adapters.work_batch.",
@@ -151,10 +153,20 @@ def test_every_handler_imports_in_an_empty_environment(loaded: dict[str, set[str
     assert all(handler in modules for handler, modules in loaded.items())
 
 
+PRINTING = {"babel", "fontTools", "fpdf", "PIL", "uharfbuzz"}
 FORBIDDEN = {
-    "api.handler": {"stripe", "twilio", "moto", "aws_xray_sdk", "phonenumbers"},
+    "api.handler": {"stripe", "twilio", "moto", "aws_xray_sdk", "phonenumbers", *PRINTING},
     **{
-        handler: {"pydantic", "stripe", "twilio", "moto", "aws_xray_sdk", "awscrt", "phonenumbers"}
+        handler: {
+            "pydantic",
+            "stripe",
+            "twilio",
+            "moto",
+            "aws_xray_sdk",
+            "awscrt",
+            "phonenumbers",
+            *PRINTING,
+        }
         for handler in HANDLERS
         if handler != "api.handler"
     },

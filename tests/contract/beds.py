@@ -11,14 +11,21 @@ import pytest
 from moto import mock_aws
 
 from billing.adapters.dynamodb import keys
+from billing.adapters.dynamodb.audit import DynamoDBAudit
 from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.directory import DynamoDBDirectory
+from billing.adapters.dynamodb.holds import DynamoDBReservations
+from billing.adapters.dynamodb.members import DynamoDBMembers
+from billing.adapters.dynamodb.quotes import DynamoDBQuotes
 from billing.adapters.dynamodb.table import Table
 from billing.adapters.dynamodb.timers import DynamoDBTimers
 from billing.domain.account import Account
 from billing.domain.change import Change
-from billing.ports import Book, Directory, Timers
+from billing.ports import AuditTrail, Book, Directory, Members, Quotes, Reservations, Timers
+from fakes.audit import InMemoryAudit
 from fakes.book import InMemoryBook
+from fakes.quotes import InMemoryQuotes
+from fakes.reservations import InMemoryReservations
 
 REGION = "us-east-1"
 BEDS = ["memory", "moto", pytest.param("cloud", marks=pytest.mark.cloud)]
@@ -39,6 +46,10 @@ class Bed:
     book: Book
     directory: Directory
     timers: Timers
+    members: Members
+    audit: AuditTrail
+    reservations: Reservations
+    quotes: Quotes
     contents: Callable[[], Any]
     table_name: str = ""
 
@@ -49,8 +60,23 @@ class Bed:
 
 
 def in_memory() -> Bed:
-    book = InMemoryBook()
-    return Bed(book, book, book, lambda: {name: _copy(part) for name, part in vars(book).items()})
+    reservations = InMemoryReservations()
+    book = InMemoryBook(reservations)
+
+    def contents() -> dict[str, object]:
+        parts = {**vars(book), **vars(book.members)}
+        return {name: _copy(part) for name, part in parts.items()}
+
+    return Bed(
+        book,
+        book,
+        book,
+        book.members,
+        InMemoryAudit(book),
+        reservations,
+        InMemoryQuotes(book),
+        contents,
+    )
 
 
 @contextmanager
@@ -103,7 +129,17 @@ def in_dynamodb() -> Bed:
         stored = [item for page in found for item in page["Items"]]
         return sorted(stored, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
-    return Bed(DynamoDBBook(table), DynamoDBDirectory(table), DynamoDBTimers(table), contents, name)
+    return Bed(
+        DynamoDBBook(table),
+        DynamoDBDirectory(table),
+        DynamoDBTimers(table),
+        DynamoDBMembers(table),
+        DynamoDBAudit(table),
+        DynamoDBReservations(table),
+        DynamoDBQuotes(table),
+        contents,
+        name,
+    )
 
 
 def _log_in(patch: pytest.MonkeyPatch) -> None:

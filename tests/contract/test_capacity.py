@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from billing.adapters.dynamodb import items, keys
+from billing.domain import alerts
 from billing.domain.account import Account, AccountRef
 from billing.domain.recharging import Collected, DueReason, RechargeMode, RechargePolicy
 from billing.domain.records import Timer, TimerKind
@@ -146,9 +147,11 @@ def test_an_idle_sweep_costs_the_same_however_many_accounts_there_are(
 def test_the_largest_amounts_fit_what_a_posting_pays_for(bed: Bed, accountant: Accountant) -> None:
     account = a_well_used_account(bed)
     events = [a_usage_event(number, quantity=10**7 - number) for number in range(25)]
-    posting = a_posting(account, events, rate_micros=10 * USD)
+    posting = alerts.told(a_posting(account, events, rate_micros=10 * USD), NOON)
     with accountant.counting() as used:
         bed.book.commit(posting)
-    # Once a period: such a posting uses up all four lots, which one event of two kilobytes tells.
-    told = 2 * 2
+    # Once a period: such a posting uses up every lot of seconds, which one event of two kilobytes
+    # tells, and a record of each lot and percentage says since when.
+    told = 2 * 2 + 2 * len(posting.records)
+    assert len(posting.records) == 3 * 2
     assert used.all_write_units == 2 * (25 + 2) + told

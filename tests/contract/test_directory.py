@@ -1,5 +1,7 @@
 """Which tenants and accounts exist, on every bed."""
 
+from dataclasses import replace
+
 import pytest
 
 from billing.domain.account import AccountRef
@@ -49,7 +51,7 @@ def test_accounts_are_listed_by_id_and_page_by_page(bed: Bed) -> None:
 
 def test_a_tenant_is_renamed_at_the_version_seen(bed: Bed) -> None:
     bed.commit(an_opening(an_account(), a_tenant()))
-    renamed = bed.directory.rename_tenant(a_tenant(), "Acme Ltd.")
+    renamed = bed.directory.amend_tenant(a_tenant(), replace(a_tenant(), name="Acme Ltd."))
     assert (renamed.name, renamed.version) == ("Acme Ltd.", 2)
     assert bed.directory.tenant("acme") == renamed
     assert bed.directory.tenants(None, 10) == [renamed]
@@ -57,14 +59,14 @@ def test_a_tenant_is_renamed_at_the_version_seen(bed: Bed) -> None:
 
 def test_a_tenant_changed_meanwhile_is_not_renamed(bed: Bed) -> None:
     bed.commit(an_opening(an_account(), a_tenant()))
-    renamed = bed.directory.rename_tenant(a_tenant(), "Acme Ltd.")
+    renamed = bed.directory.amend_tenant(a_tenant(), replace(a_tenant(), name="Acme Ltd."))
     with pytest.raises(ConflictError):
-        bed.directory.rename_tenant(a_tenant(), "Acme GmbH")
+        bed.directory.amend_tenant(a_tenant(), replace(a_tenant(), name="Acme GmbH"))
     assert bed.directory.tenant("acme") == renamed
 
 
 def test_a_tenant_that_does_not_exist_is_not_renamed_into_being(bed: Bed) -> None:
     with pytest.raises(ConflictError):
-        bed.directory.rename_tenant(a_tenant(), "Acme Ltd.")
+        bed.directory.amend_tenant(a_tenant(), replace(a_tenant(), name="Acme Ltd."))
     with pytest.raises(NotFoundError):
         bed.directory.tenant("acme")

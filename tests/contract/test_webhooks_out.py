@@ -13,9 +13,11 @@ from billing.adapters.delivery_queue import (
     SqsDeliveryQueue,
     delivery_message,
 )
+from billing.adapters.dynamodb.audit import DynamoDBAudit
 from billing.adapters.dynamodb.webhooks import PAGE, DynamoDBDeliveries, DynamoDBEndpoints
 from billing.domain.account import AccountRef
 from billing.domain.errors import ConflictError, InvalidInputError, NotFoundError
+from billing.domain.records import AuditRecord
 from billing.domain.webhook_deliveries import (
     Delivery,
     DeliveryState,
@@ -26,12 +28,17 @@ from billing.domain.webhook_deliveries import (
     record,
 )
 from billing.domain.webhook_endpoints import WebhookEndpoint, WebhookEndpoints
-from billing.ports import Deliveries, EndpointStore
+from billing.ports import AuditTrail, Deliveries, EndpointStore
+from builders import an_audit_record
 from contract.aws import EVERYWHERE, NOON, Aws, moto, opened
+from fakes.audit import InMemoryAudit
+from fakes.book import InMemoryBook
 from fakes.webhooks import InMemoryDeliveries, InMemoryEndpoints
 
 ACME, GLOBEX = AccountRef("acme", "main"), AccountRef("globex", "main")
 SECRET = "whsec_canary4711"
+AUDIT = an_audit_record(ACME, "main/webhook-endpoints/1")
+LATER = an_audit_record(ACME, "main/webhook-endpoints/2")
 SECOND = timedelta(seconds=1)
 
 
@@ -39,6 +46,10 @@ SECOND = timedelta(seconds=1)
 class Stores:
     endpoints: EndpointStore
     deliveries: Deliveries
+    audit: AuditTrail
+
+    def records(self) -> list[AuditRecord]:
+        return list(self.audit.records(ACME, NOON, NOON + SECOND))
 
 
 @pytest.fixture
@@ -50,12 +61,14 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture(params=EVERYWHERE)
 def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
     if request.param == "memory":
-        yield Stores(InMemoryEndpoints(), InMemoryDeliveries())
+        book = InMemoryBook()
+        endpoints = InMemoryEndpoints(book.record_audit)
+        yield Stores(endpoints, InMemoryDeliveries(), InMemoryAudit(book))
         return
     with opened(request) as found:
         table = found.main_table()
-        endpoints = DynamoDBEndpoints(table, found.key_id(), found.client("kms"))
-        yield Stores(endpoints, DynamoDBDeliveries(table))
+        stored = DynamoDBEndpoints(table, found.key_id(), found.client("kms"))
+        yield Stores(stored, DynamoDBDeliveries(table), DynamoDBAudit(table))
 
 
 def settings(version: int = 1, ref: AccountRef = ACME) -> WebhookEndpoints:
@@ -78,7 +91,7 @@ def test_endpoints_that_were_never_set_are_none(stores: Stores) -> None:
 
 def test_endpoints_and_their_secrets_come_back_whole(stores: Stores) -> None:
     secrets = {"whe_1": ("new", "old"), "whe_2": ("one",)}
-    stores.endpoints.save(settings(), secrets)
+    stores.endpoints.save(settings(), secrets, AUDIT)
     assert stores.endpoints.get(ACME) == settings()
     assert stores.endpoints.secrets(ACME) == secrets
     assert stores.endpoints.get(GLOBEX) == WebhookEndpoints(GLOBEX)
@@ -86,18 +99,19 @@ def test_endpoints_and_their_secrets_come_back_whole(stores: Stores) -> None:
 
 @pytest.mark.parametrize("version", [1, 3, 7])
 def test_a_save_over_another_version_is_refused(stores: Stores, version: int) -> None:
-    stores.endpoints.save(settings(1), {"whe_1": ("kept",)})
+    stores.endpoints.save(settings(1), {"whe_1": ("kept",)}, AUDIT)
     with pytest.raises(ConflictError):
-        stores.endpoints.save(settings(version), {"whe_1": ("lost",)})
+        stores.endpoints.save(settings(version), {"whe_1": ("lost",)}, LATER)
     with pytest.raises(ConflictError):
         stores.endpoints.save_without_secrets(settings(version))
     assert stores.endpoints.secrets(ACME) == {"whe_1": ("kept",)}
+    assert stores.records() == [AUDIT]
 
 
 def test_a_change_without_secrets_keeps_them(stores: Stores) -> None:
     with pytest.raises(ConflictError):
         stores.endpoints.save_without_secrets(settings())
-    stores.endpoints.save(settings(), {"whe_1": ("kept",)})
+    stores.endpoints.save(settings(), {"whe_1": ("kept",)}, AUDIT)
     stores.endpoints.save_without_secrets(settings(2))
     assert stores.endpoints.get(ACME).version == 2
     assert stores.endpoints.secrets(ACME) == {"whe_1": ("kept",)}
@@ -145,7 +159,7 @@ def test_what_is_due_is_found_and_nothing_else(stores: Stores) -> None:
 
 
 def test_deliveries_are_listed_newest_first_page_by_page_and_by_state(stores: Stores) -> None:
-    stores.endpoints.save(settings(), {"whe_1": ("secret",)})
+    stores.endpoints.save(settings(), {"whe_1": ("secret",)}, AUDIT)
     for number in range(5):
         stores.deliveries.add(a_delivery(number))
     stores.deliveries.add(a_delivery(9, GLOBEX))
@@ -186,9 +200,10 @@ def test_a_delivery_is_forgotten_after_thirty_days(aws: Aws) -> None:
 def test_no_secret_stands_in_the_table_and_none_is_another_accounts(aws: Aws) -> None:
     table = aws.main_table()
     endpoints = DynamoDBEndpoints(table, aws.key_id(), aws.client("kms"))
-    endpoints.save(settings(), {"whe_1": (SECRET,)})
+    endpoints.save(settings(), {"whe_1": (SECRET,)}, AUDIT)
     dynamodb = aws.client("dynamodb")
-    (stolen,) = dynamodb.scan(TableName=table.name)["Items"]
+    stored = dynamodb.scan(TableName=table.name)["Items"]
+    (stolen,) = (item for item in stored if "secrets" in item)
     assert SECRET.encode() not in stolen["secrets"]["B"]
     assert SECRET not in str(stolen)
     dynamodb.put_item(TableName=table.name, Item={**stolen, "pk": {"S": "HOOKS#globex#main"}})

@@ -14,6 +14,7 @@ from billing.domain.errors import (
     ConflictError,
     IdConflictError,
     NotFoundError,
+    NumberTakenError,
     StaleAccountError,
 )
 from billing.domain.ledger import LedgerEntry
@@ -34,16 +35,20 @@ from billing.domain.records import (
     TimerKind,
 )
 from billing.domain.refunding import is_same_payment
+from billing.domain.things import Thing
 from billing.domain.usage import Call, CallKey
-from billing.ports import AlreadyRecordedError, CallsRecordedError
+from billing.ports import AlreadyRecordedError, CallsRecordedError, Reservations
+from fakes.members import InMemoryMembers
+from fakes.reservations import InMemoryReservations
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Thing)
 
 
 class InMemoryBook:
     """Implements Book, Directory and Timers, and keeps the outbox. Safe between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, reservations: Reservations | None = None) -> None:
         self._lock = threading.Lock()
         self._accounts: dict[AccountRef, Account] = {}
         self._operations: dict[tuple[AccountRef, str], Operation] = {}
@@ -61,10 +66,34 @@ class InMemoryBook:
         self._listings: dict[AccountRef, AccountListing] = {}
         self._timers: dict[tuple[AccountRef, TimerKind], Timer] = {}
         self._events: dict[tuple[AccountRef, str], Event] = {}
+        self._number_owners: dict[str, AccountRef] = {}
+        self._things: dict[tuple[AccountRef, str, str], Thing] = {}
+        self.members = InMemoryMembers()
+        self.use_reservations(reservations or InMemoryReservations())
+
+    def use_reservations(self, reservations: Reservations) -> None:
+        """Where a Change's holds are kept: whoever authorises calls on this book has them too."""
+        self._reservations = reservations
+
+    def keep(self, thing: Thing) -> None:
+        """What other stores than the book write beside its Changes.
+
+        Raises:
+            ConflictError: There is one of that name.
+        """
+        key = (thing.account, thing.KIND, thing.thing_name)
+        with self._lock:
+            if key in self._things:
+                raise ConflictError("there is one of that name")
+            self._things[key] = thing
 
     def account(self, ref: AccountRef) -> Account:
         with self._lock:
             return _found(self._accounts.get(ref), "account")
+
+    def states(self, refs: Iterable[AccountRef]) -> dict[AccountRef, Account]:
+        with self._lock:
+            return {ref: self._accounts[ref] for ref in refs if ref in self._accounts}
 
     def operation(self, ref: AccountRef, operation_id: str) -> Operation | None:
         with self._lock:
@@ -137,6 +166,11 @@ class InMemoryBook:
             self._refuse_credited_payments(change)
             self._refuse_known_tenant(change)
             self._refuse_stale(change)
+            self._refuse_stale_holds(change)
+            if change.members is not None:
+                self.members.refuse(change.members)
+            self._refuse_taken_numbers(change)
+            self._touch_holds(change)
             self._apply(change)
 
     def entries(
@@ -163,6 +197,32 @@ class InMemoryBook:
             found = [source for (owner, _), source in self._sources.items() if owner == ref]
         return sorted(found, key=lambda source: source.source_id)
 
+    def thing(self, ref: AccountRef, kind: type[K], name: str = "") -> K | None:
+        with self._lock:
+            found = self._things.get((ref, kind.KIND, name))
+        assert found is None or isinstance(found, kind), "a kind has one class"
+        return found
+
+    def things(
+        self,
+        ref: AccountRef,
+        kind: type[K],
+        prefix: str = "",
+        *,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[K]:
+        with self._lock:
+            names = sorted(
+                name
+                for owner, word, name in self._things
+                if (owner, word) == (ref, kind.KIND) and name.startswith(prefix)
+            )
+        if before is not None:
+            names = [name for name in reversed(names) if not before or name < before]
+        found = (self.thing(ref, kind, name) for name in names[:limit])
+        return [one for one in found if one is not None]
+
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
         with self._lock:
             return [
@@ -180,14 +240,14 @@ class InMemoryBook:
             found = [self._tenants[name] for name in sorted(self._tenants) if name > (after or "")]
         return found[:limit]
 
-    def rename_tenant(self, tenant: Tenant, name: str) -> Tenant:
-        renamed = replace(tenant, name=name, version=tenant.version + 1)
+    def amend_tenant(self, seen: Tenant, wanted: Tenant) -> Tenant:
+        amended = replace(wanted, version=seen.version + 1)
         with self._lock:
-            stored = self._tenants.get(tenant.tenant_id)
-            if stored is None or stored.version != tenant.version:
+            stored = self._tenants.get(seen.tenant_id)
+            if stored is None or stored.version != seen.version:
                 raise ConflictError("the tenant was changed since it was read; read it again")
-            self._tenants[tenant.tenant_id] = renamed
-        return renamed
+            self._tenants[seen.tenant_id] = amended
+        return amended
 
     def accounts(self, tenant_id: str, after: str | None, limit: int) -> list[AccountListing]:
         with self._lock:
@@ -217,9 +277,24 @@ class InMemoryBook:
         with self._lock:
             return [record for (owner, _), record in self._audit.items() if owner == ref]
 
+    def record_audit(self, record: AuditRecord) -> None:
+        """What other stores than the book write with their own changes."""
+        with self._lock:
+            self._keep_audit(record)
+
+    def _keep_audit(self, record: AuditRecord) -> None:
+        key = (record.account, record.operation_id)
+        assert key not in self._audit, "an audit record is written once"
+        self._audit[key] = record
+
     def payments(self) -> list[Payment]:
         with self._lock:
             return [payment for payment, _ in self._payments.values()]
+
+    def number_owners(self) -> dict[str, AccountRef]:
+        """Who has which phone number."""
+        with self._lock:
+            return dict(self._number_owners)
 
     def account_refs(self) -> list[AccountRef]:
         with self._lock:
@@ -266,6 +341,25 @@ class InMemoryBook:
         if (stored.version if stored else None) != seen:
             raise StaleAccountError(f"account {change.after.ref} is no longer at version {seen}")
 
+    def _refuse_taken_numbers(self, change: Change) -> None:
+        for e164 in change.numbers_claimed:
+            if e164 in self._number_owners:
+                raise NumberTakenError(f"{e164} is taken; choose another")
+
+    def _refuse_stale_holds(self, change: Change) -> None:
+        seen = change.holds
+        if seen is not None and self._reservations.holds(seen.account).version != seen.version:
+            raise StaleAccountError("the holds have moved on")
+
+    def _touch_holds(self, change: Change) -> None:
+        """The last of what can refuse, since it is another's to write."""
+        if change.holds is None:
+            return
+        try:
+            self._reservations.save(change.holds.touched(), change.holds.version)
+        except ConflictError as error:
+            raise StaleAccountError("the holds have moved on") from error
+
     def _apply(self, change: Change) -> None:
         ref = change.after.ref
         self._accounts[ref] = change.after
@@ -279,10 +373,16 @@ class InMemoryBook:
             known = self._revisions.setdefault((ref.tenant_id, call.event.key), [])
             assert call.revision == len(known) + 1, "revisions follow on"
             known.append(call)
+        if change.members is not None:
+            self.members.apply(change.members)
         for record in change.records:
             self._put(record, change)
         for timer in change.timers_set:
             self._timers[(timer.account, timer.kind)] = timer
+        for e164 in change.numbers_freed:
+            self._number_owners.pop(e164, None)
+        for e164 in change.numbers_claimed:
+            self._number_owners[e164] = ref
         for kind in change.timers_cleared:
             self._timers.pop((ref, kind), None)
         for event in change.events:
@@ -310,11 +410,13 @@ class InMemoryBook:
             case ClosedPeriod():
                 self._periods[(record.account, record.period.end_at)] = record
             case AuditRecord():
-                self._audit[(record.account, record.operation_id)] = record
+                self._keep_audit(record)
             case Tenant():
                 self._tenants[record.tenant_id] = record
             case AccountListing():
                 self._listings[record.account] = record
+            case _:
+                self._things[(record.account, record.KIND, record.thing_name)] = record
 
 
 def _as_json(change: Change) -> Change:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from billing.domain.catalog import Catalog
 from billing.domain.decks import deck_digest, parse_deck
@@ -22,6 +22,18 @@ class InMemoryCatalogs:
         if not self._versions:
             raise NotFoundError("the operator has not uploaded a catalogue yet")
         return StoredCatalog(len(self._versions), self._versions[-1])
+
+    def version(self, version: int) -> StoredCatalog:
+        if not 0 < version <= len(self._versions):
+            raise NotFoundError(f"there is no version {version} of the catalogue")
+        return StoredCatalog(version, self._versions[version - 1])
+
+    def version_for_existing(self, seen_version: int, day: date) -> StoredCatalog:
+        for version in range(len(self._versions), seen_version, -1):
+            since = self._versions[version - 1].existing_from
+            if since is not None and since <= day:
+                return self.version(version)
+        return self.version(seen_version)
 
     def save(self, catalog: Catalog, seen_version: int) -> StoredCatalog:
         if seen_version != len(self._versions):

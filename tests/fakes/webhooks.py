@@ -6,16 +6,21 @@ from datetime import datetime, timedelta
 
 from billing.domain.account import AccountRef
 from billing.domain.errors import ConflictError, NotFoundError
-from billing.domain.records import Event
+from billing.domain.records import AuditRecord, Event
 from billing.domain.webhook_deliveries import Delivery, DeliveryState, Outcome
 from billing.domain.webhook_endpoints import WebhookEndpoints
 from billing.ports.webhooks import Secrets
 
 
 class InMemoryEndpoints:
-    """Endpoints with their secrets in the clear."""
+    """Endpoints with their secrets in the clear.
 
-    def __init__(self) -> None:
+    Args:
+        audit: Gets the record of every save.
+    """
+
+    def __init__(self, audit: Callable[[AuditRecord], None] = lambda record: None) -> None:
+        self._audit = audit
         self._settings: dict[AccountRef, WebhookEndpoints] = {}
         self._secrets: dict[AccountRef, Secrets] = {}
 
@@ -25,8 +30,9 @@ class InMemoryEndpoints:
     def secrets(self, ref: AccountRef) -> Secrets:
         return self._secrets.get(ref, {})
 
-    def save(self, settings: WebhookEndpoints, secrets: Secrets) -> None:
+    def save(self, settings: WebhookEndpoints, secrets: Secrets, audit: AuditRecord) -> None:
         self._put(settings)
+        self._audit(audit)
         self._secrets[settings.account] = dict(secrets)
 
     def save_without_secrets(self, settings: WebhookEndpoints) -> None:

@@ -6,12 +6,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.domain.account import Account
+from billing.domain.audit import By
 from billing.domain.change import Change
+from billing.domain.collecting_steps import step
 from billing.domain.gateway_events import GatewayEvent, GatewayEventKind
 from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import TimerKind
+from billing.domain.subscription import Subscription, first_subscription
 from billing.ports import Captured, ChargeRequest, Outcome
 from billing.services.collect_recharge import RechargeRequest
+from billing.services.place_order import OrderRequest
 from billing.services.refund_payment import RefundOrder
 from builders import USD, a_posting, a_usage_event
 from faults.gateway import (
@@ -24,7 +28,7 @@ from faults.gateway import (
     UPI,
     TruthfulGateway,
 )
-from faults.world import REF, FaultWorld, Process, an_operation
+from faults.world import QUOTE, REF, FaultWorld, Process, an_operation
 
 TO_FIFTY = RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD)
 OFF = RechargePolicy()
@@ -184,6 +188,48 @@ def dispute(*kinds: GatewayEventKind) -> Step:
     return run
 
 
+def quoted(prepare: Prepare) -> Prepare:
+    def run(world: FaultWorld) -> None:
+        prepare(world)
+        world.quote()
+
+    return run
+
+
+def order(
+    source_id: str | None = None, one_off: str | None = None, *, is_from_wallet: bool = False
+) -> Step:
+    request = OrderRequest(
+        quote_id=QUOTE,
+        operation=an_operation("order-1", is_pending=True),
+        by=By("sub", None),
+        is_from_wallet=is_from_wallet,
+        source_id=source_id,
+        one_off=one_off,
+    )
+    return lambda world, process: world.order(process, request)
+
+
+def _approved_order(world: FaultWorld, process: Process) -> None:
+    for payment_id in world.gateway.paid:
+        world.gateway.approve(payment_id)
+    then_cycle(order(one_off=NAME))(world, process)
+
+
+def _overtaken_order(world: FaultWorld, process: Process) -> None:
+    """While the order waits for its customer, a member joins."""
+
+    def decide(account: Account, now: datetime) -> Change | None:
+        if world.book.thing(REF, Subscription) or not account.recharging.opened:
+            return None
+        joined = first_subscription(account).revised()
+        operation = step(account, "joined", [], now)
+        return Change(account, account.next_version(), operation=operation, records=(joined,))
+
+    process.change_account(REF, decide)
+    _approved_order(world, process)
+
+
 def _flows() -> tuple[Flow, ...]:
     disputed, won = GatewayEventKind.DISPUTED, GatewayEventKind.DISPUTE_WON
     return (
@@ -209,8 +255,54 @@ def _flows() -> tuple[Flow, ...]:
             16 * USD,
             25 * USD,
         ),
+        *_orders(),
+        *_invoices(),
+        *_numbers(),
         Flow("dispute", _paid, dispute(disputed), then_cycle(dispute(disputed)), 0),
         Flow("dispute won", _paid, dispute(won, disputed), then_cycle(dispute(disputed)), 25 * USD),
+    )
+
+
+def _charge(world: FaultWorld, process: Process) -> None:
+    """What the operator charges is invoiced, and collected like every invoice."""
+    world.charge(process)
+    world.sweep(process, TimerKind.BILLING)
+    cycle(world, process)
+
+
+def _invoices() -> tuple[Flow, ...]:
+    """Whatever pays an invoice is spent on it as it comes; the wallet stays as it was."""
+    return (Flow("invoice, unknown", opened(OFF, LOST_AFTER), _charge, _charge, 0),)
+
+
+def _held(prepare: Prepare) -> Prepare:
+    def run(world: FaultWorld) -> None:
+        prepare(world)
+        world.hold_number()
+
+    return run
+
+
+def _renew(world: FaultWorld, process: Process) -> None:
+    world.renew(process)
+    cycle(world, process)
+
+
+def _numbers() -> tuple[Flow, ...]:
+    """A number is renewed by the payment that comes for it; the wallet stays as it was."""
+    return (Flow("numbers, unknown", _held(opened(OFF, LOST_AFTER)), _renew, _renew, 0),)
+
+
+def _orders() -> tuple[Flow, ...]:
+    pays, loses = order(f"src-0-{PAYS}"), order(f"src-0-{LOST_AFTER}")
+    wallet, upi = order(is_from_wallet=True), order(one_off=NAME)
+    rupees = quoted(opened(OFF, currency="INR"))
+    return (
+        Flow("order", quoted(opened(OFF, PAYS)), pays, then_cycle(pays), 0),
+        Flow("order, unknown", quoted(opened(OFF, LOST_AFTER)), loses, then_cycle(loses), 0),
+        Flow("order, one-off", rupees, upi, _approved_order, 0),
+        Flow("order, overtaken", rupees, upi, _overtaken_order, 12 * USD, 0),
+        Flow("order, wallet", quoted(_paid), wallet, then_cycle(wallet), 13 * USD, 25 * USD),
     )
 
 

@@ -23,6 +23,7 @@ VARIABLES = {
     "api.handler": {
         "TABLE_NAME",
         "DECKS_BUCKET",
+        "DOCUMENTS_BUCKET",
         "USAGE_QUEUE_URL",
         "CONNECTIONS_KEY_ID",
         "CURSOR_SECRET_ARN",
@@ -70,9 +71,10 @@ VARIABLES = {
     },
     "recharge.reconcile": {"TABLE_NAME", "RECHARGE_QUEUE_URL"},
     "quota_reset.sweep": {"TABLE_NAME", "ROLL_QUEUE_URL"},
-    "quota_reset.roll": {"TABLE_NAME"},
+    "quota_reset.roll": {"TABLE_NAME", "RECHARGE_QUEUE_URL"},
     "events.publish": {"TABLE_NAME", "EVENT_BUS_NAME", "RECHARGE_QUEUE_URL"},
     "events.project": {"TABLE_NAME"},
+    "ledger_proof.prove": {"TABLE_NAME"},
     "events.deliver": {
         "TABLE_NAME",
         "CONNECTIONS_KEY_ID",
@@ -160,7 +162,11 @@ def as_list(value: Any) -> list[Any]:
 
 def allowed(function: str) -> set[str]:
     role = referred(functions[function]["Role"])
-    return set(itertools.chain(*(as_list(one["Action"]) for one in statements(role))))
+    return set(itertools.chain(*(as_list(one["Action"]) for one in allowances(role))))
+
+
+def allowances(role: str) -> list[Node]:
+    return [one for one in statements(role) if one["Effect"] == "Allow"]
 
 
 def test_cfn_lint_finds_nothing() -> None:
@@ -390,11 +396,24 @@ def test_no_role_has_a_wildcard_action_or_an_unscoped_resource(role: str) -> Non
             assert_is_one_of_ours(resource)
 
 
+def test_documents_are_read_and_written_by_the_api_alone_and_never_deleted() -> None:
+    roles = [name for name, one in resources.items() if one["Type"] == "AWS::IAM::Role"]
+    allowed = [
+        (role, tuple(as_list(statement["Action"])))
+        for role in roles
+        if role != "ScheduleRole"
+        for statement in statements(role)
+        if "DocumentsBucket" in str(statement["Resource"])
+    ]
+    assert allowed == [("ApiRole", ("s3:GetObject", "s3:PutObject"))]
+
+
 def assert_is_one_of_ours(resource: Any) -> None:
     """A GetAtt of one resource, or what lies under one: its index, its objects."""
     if isinstance(resource, dict) and "Fn::Sub" in resource:
         text = resource["Fn::Sub"]
-        assert text in ("${Table.Arn}/index/due", "${DecksBucket.Arn}/*"), text
+        below = ("${DecksBucket.Arn}/*", "${DocumentsBucket.Arn}/documents/*")
+        assert text in ("${Table.Arn}/index/due", *below), text
     else:
         assert "Fn::GetAtt" in resource, resource
         assert referred(resource) in resources
@@ -461,14 +480,38 @@ def test_only_those_who_change_accounts_may_write_the_table() -> None:
 def test_who_faces_the_outside_reaches_only_its_own_partitions(
     role: str, action: str, partitions: str
 ) -> None:
-    (statement,) = [one for one in statements(role) if action in as_list(one["Action"])]
+    (statement,) = [one for one in allowances(role) if action in as_list(one["Action"])]
     assert statement["Condition"] == {
         "ForAllValues:StringLike": {"dynamodb:LeadingKeys": partitions.split()}
     }
 
 
+@pytest.mark.parametrize("role", of_type("AWS::IAM::Role"))
+@pytest.mark.parametrize("action", ["dynamodb:DeleteItem", "dynamodb:UpdateItem"])
+def test_no_role_takes_back_the_ledger_or_the_audit(role: str, action: str) -> None:
+    """Who may delete or change items at all is kept from papers and ledgers: by a list of what he
+    reaches, or by a refusal that no allowance outweighs."""
+    for one in allowances(role):
+        if action not in as_list(one["Action"]):
+            continue
+        reached = one.get("Condition", {}).get("ForAllValues:StringLike", {})
+        if partitions := reached.get("dynamodb:LeadingKeys"):
+            assert not [name for name in partitions if name.startswith(("*", "PAPERS", "LEDGER"))]
+            continue
+        (refusal,) = [
+            other
+            for other in statements(role)
+            if other["Effect"] == "Deny" and action in as_list(other["Action"])
+        ]
+        assert refusal["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}
+        assert refusal["Condition"] == {
+            "ForAnyValue:StringLike": {"dynamodb:LeadingKeys": ["LEDGER#*", "PAPERS#*"]}
+        }
+
+
 def test_payment_webhooks_reach_accounts_and_what_is_written_with_them_alone() -> None:
-    """No connection, deck, call or quarantined usage, and no other stack's."""
+    """No connection, deck, call or quarantined usage, and no other stack's. What a payment was
+    collected for is delivered under the catalogue, or its numbers are given up."""
     reached = {
         partition
         for one in statements("PaymentsRole")
@@ -477,8 +520,8 @@ def test_payment_webhooks_reach_accounts_and_what_is_written_with_them_alone() -
     }
     assert reached == {
         f"{kind}#*"
-        for kind in ("ACCT", "EVENT", "LEDGER", "OP", "PAPERS", "PAY", "THINGS", "TIMER")
-    }
+        for kind in ("ACCT", "EVENT", "LEDGER", "NUMBER", "OP", "PAPERS", "PAY", "THINGS", "TIMER")
+    } | {"CATALOG"}
 
 
 @pytest.mark.parametrize("role", ["RechargeSweepRole", "ReconcilePaymentsRole", "QuotaSweepRole"])
@@ -559,12 +602,14 @@ def test_production_is_protected() -> None:
     assert prod["UserPoolProtection"] == "ACTIVE"
 
 
-def test_queues_bucket_and_key_are_encrypted_and_private() -> None:
+def test_queues_buckets_and_key_are_encrypted_and_private() -> None:
     assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
-    bucket = resources["DecksBucket"]["Properties"]
-    assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    for name in ("DecksBucket", "DocumentsBucket"):
+        assert resources[name]["UpdateReplacePolicy"] == "Retain"
+        bucket = resources[name]["Properties"]
+        assert bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert resources["ConnectionsKey"]["Properties"]["EnableKeyRotation"] is True
 
 

@@ -32,8 +32,10 @@ from billing.domain.errors import (
 from billing.domain.gateway_events import GatewayEvent, GatewayEventKind
 from billing.domain.records import OperationState, RechargeState, TimerKind
 from billing.ports import ChargeRequest
+from billing.services.collect_invoices import CollectInvoices
 from billing.services.notice_sources import NoticeSources
 from billing.services.reconcile_payments import OVERDUE_AFTER, ReconcilePayments
+from billing.services.renew_numbers import RenewNumbers
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_gateway_webhook import TakeGatewayWebhook
 from builders import ACME, NOON, USD, a_source, a_touch, an_account, an_intent, an_opening
@@ -373,7 +375,7 @@ def test_the_reconciler_hands_on_what_is_due_and_counts_what_stays_so(
     assert run() == ({"enqueued": 0, "overdue": 0}, 0)
 
 
-def test_the_sweep_hands_on_recharges_and_notices() -> None:
+def test_the_sweep_hands_on_recharges_notices_and_alerts() -> None:
     swept: list[TimerKind] = []
 
     class Sweeping:
@@ -381,8 +383,20 @@ def test_the_sweep_hands_on_recharges_and_notices() -> None:
             swept.append(kind)
             return 2
 
-    assert sweep.handle(cast(SweepTimers, Sweeping())) == {"enqueued": 4}
-    assert swept == [TimerKind.RECHARGE, TimerKind.SOURCE_NOTICE]
+    assert sweep.handle(cast(SweepTimers, Sweeping())) == {"enqueued": 6}
+    assert swept == [TimerKind.RECHARGE, TimerKind.SOURCE_NOTICE, TimerKind.ALERT]
+
+
+class NoNumbers:
+    def renew(self, ref: object) -> None:
+        """There are none."""
+
+
+class NoInvoices:
+    """Nothing is open."""
+
+    def collect(self, _ref: object) -> None:
+        return
 
 
 def message(name: str = "message-1") -> dict[str, Any]:
@@ -410,7 +424,12 @@ def test_a_gateway_that_does_not_answer_keeps_nothing_else_waiting() -> None:
     def work() -> object:
         notice_sources = cast(NoticeSources, Noticing())
         return collect.handle(
-            {"Records": [message()]}, world.recharges, world.refunds, notice_sources
+            {"Records": [message()]},
+            world.recharges,
+            world.refunds,
+            notice_sources,
+            cast(CollectInvoices, NoInvoices()),
+            cast(RenewNumbers, NoNumbers()),
         )
 
     world.line.is_silent = True
@@ -430,7 +449,10 @@ def test_the_worker_finishes_a_refund_whose_answer_was_lost() -> None:
     world.line.is_silent = False
     assert world.account.recharging.refunds
     notices = NoticeSources(world.book, world.change_account)
-    collect.handle({"Records": [message()]}, world.recharges, world.refunds, notices)
+    invoices = cast(CollectInvoices, NoInvoices())
+    numbers = cast(RenewNumbers, NoNumbers())
+    event = {"Records": [message()]}
+    collect.handle(event, world.recharges, world.refunds, notices, invoices, numbers)
     assert world.account.recharging.refunds == ()
     assert world.operation("refund").state is OperationState.SUCCEEDED
 

@@ -1,6 +1,8 @@
 """The stream nudges, and by hand summaries are rebuilt: the handler as Lambda calls it."""
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from billing.adapters.dynamodb.book import DynamoDBBook
 from billing.adapters.dynamodb.ledger_stream import new_entry
 from billing.adapters.dynamodb.summaries import DynamoDBSummaries
 from billing.adapters.dynamodb.table import Table
+from billing.adapters.money_metrics import MoneyMetrics
 from billing.domain.account import AccountRef
 from billing.domain.errors import BookContendedError
 from billing.domain.summaries import Figures
@@ -30,6 +33,12 @@ from events import bootstrap
 from events.project import handle, lambda_handler, rebuild
 
 SECOND = AccountRef("acme", "second")
+MONEY = MoneyMetrics({"stage": "test"})
+
+
+@pytest.fixture(autouse=True)
+def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Talktime")
 
 
 @pytest.fixture
@@ -54,13 +63,18 @@ class Recording(ProjectUsage):
         return Rebuilt(generation or 2, 40, generation is not None)
 
 
-def a_record(number: int, pk: str, sk: str) -> dict[str, Any]:
+def a_record(number: int, image: Mapping[str, Any]) -> dict[str, Any]:
+    """As Lambda hands it over: bytes in base64."""
     return {
         "eventID": str(number),
         "eventName": "INSERT",
         "eventSource": "aws:dynamodb",
         "dynamodb": {
-            "Keys": {"pk": {"S": pk}, "sk": {"S": sk}},
+            "Keys": {"pk": image["pk"], "sk": image["sk"]},
+            "NewImage": {
+                name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value
+                for name, value in image.items()
+            },
             "SequenceNumber": f"{number}00",
             "StreamViewType": "NEW_IMAGE",
         },
@@ -72,8 +86,7 @@ def an_entry(number: int, ref: AccountRef, sequence: int) -> dict[str, Any]:
     for step in range(sequence):
         change = a_credit(before, USD, str(step))
         before = change.after
-    item = items.entry_item(ref, change.entries[0])
-    return a_record(number, item.pk, item.sk)
+    return a_record(number, items.entry_item(ref, change.entries[0]).serialize())
 
 
 def an_event(*records: dict[str, Any]) -> dict[str, Any]:
@@ -89,24 +102,50 @@ def test_a_record_names_its_account_and_entry(ref: AccountRef) -> None:
 
 def test_what_is_no_ledger_entry_nudges_nobody() -> None:
     projector = Recording()
-    records = (a_record(1, "ACCT#acme#main", "STATE"), a_record(2, "LEDGERS#acme#main", "1"))
-    assert handle(an_event(*records), projector) == {"batchItemFailures": []}
+    others = (("ACCT#acme#main", "STATE"), ("LEDGERS#acme#main", "1"))
+    records = [
+        a_record(number, {"pk": {"S": pk}, "sk": {"S": sk}})
+        for number, (pk, sk) in enumerate(others, 1)
+    ]
+    assert handle(an_event(*records), projector, MONEY) == {"batchItemFailures": []}
     assert projector.asked == []
 
 
 def test_an_account_is_asked_for_once_while_it_is_ahead_of_its_records() -> None:
     projector = Recording()
     records = [an_entry(number, ACME, number) for number in (1, 2, 7, 3, 8)]
-    handle(an_event(*records), projector)
+    handle(an_event(*records), projector, MONEY)
     assert projector.asked == [(ACME, 1), (ACME, 8)]
 
 
 def test_the_first_record_that_failed_is_named_and_others_are_done() -> None:
     projector = Recording()
     records = [an_entry(1, ACME, 1), an_entry(2, GLOBEX, 1), an_entry(3, SECOND, 1)]
-    answer = handle(an_event(*records), projector)
+    answer = handle(an_event(*records), projector, MONEY)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "200"}]}
     assert projector.asked == [(ACME, 1), (GLOBEX, 1), (SECOND, 1)]
+
+
+def test_what_came_through_is_counted_by_currency_and_names_no_tenant(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "events.project")
+    posting = a_posting(an_account(SECOND, grants=()).next_version(), [a_usage_event(1)])
+    usage = a_record(4, items.entry_item(SECOND, posting.entries[0]).serialize())
+    records = [an_entry(1, ACME, 1), an_entry(2, ACME, 2), usage, an_entry(3, GLOBEX, 1)]
+    handle(an_event(*records), Recording(), MONEY)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    emitted = [line for line in lines if "_aws" in line]
+    assert [line.get("MoneyIn") for line in emitted] == [[2 * USD], None]
+    assert [line.get("MoneyEarned") for line in emitted] == [None, [61_000]]
+    for line in emitted:
+        (declared,) = line["_aws"]["CloudWatchMetrics"]
+        assert declared["Namespace"] == "Talktime"
+        assert {tuple(sorted(names)) for names in declared["Dimensions"]} == {
+            ("currency", "service", "stage")
+        }
+        assert line["currency"] == "USD"
+        assert "acme" not in json.dumps(line)
 
 
 def test_a_rebuild_answers_what_to_ask_next() -> None:
@@ -119,6 +158,7 @@ def test_a_rebuild_answers_what_to_ask_next() -> None:
 def test_from_the_stream_to_the_table(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the real table's items, the real country tables, and the real composition."""
     monkeypatch.setenv("TABLE_NAME", bed.table_name)
+    monkeypatch.setenv("STAGE", "test")
     bootstrap.project_usage.cache_clear()
     context: Any = type(
         "Context",
@@ -139,7 +179,7 @@ def test_from_the_stream_to_the_table(bed: Bed, monkeypatch: pytest.MonkeyPatch)
         ]
         account = bed.commit(a_posting(account, events))
     records = [
-        a_record(number, item["pk"]["S"], item["sk"]["S"])
+        a_record(number, item)
         for number, item in enumerate(bed.contents())
         if item["pk"]["S"].startswith("LEDGER#")
     ]

@@ -106,7 +106,7 @@ def bed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bed]:
             "RECONCILE_QUEUE_URL": queue_url,
             "TWILIO_API_URL": twilio.url,
             "REPLAY_MISSING": "false",
-            "STAGE": "dev",
+            "STAGE": "test",
             "POWERTOOLS_SERVICE_NAME": "usage_ingest.reconcile",
         }.items():
             monkeypatch.setenv(name, value)

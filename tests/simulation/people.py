@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from billing.domain.account import AccountRef
+from billing.domain.audit import By
 from billing.domain.canonical import Json, digest
 from billing.domain.errors import (
     BookBusyError,
@@ -141,8 +142,7 @@ class People:
                 site.ref,
                 policy,
                 seen_etag=policy_etag(seen),
-                actor="ann",
-                acceptance=ACCEPTANCE,
+                by=By("ann", ACCEPTANCE),
             )
         except (ConnectionError, BookBusyError, StalePolicyError) as error:
             return f"{site.ref}: {error!r}"

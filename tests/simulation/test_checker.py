@@ -13,6 +13,7 @@ from billing.adapters.queues import SqsUsageQueue
 from billing.domain import collecting_steps, posting, settling
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
+from billing.domain.effects import Spend
 from billing.domain.errors import PaymentUnknownError
 from billing.domain.grants import Burn, Grant, UsageKey, burn
 from billing.domain.recharge import TimerChange, level
@@ -56,9 +57,11 @@ def _settled_twice(patch: pytest.MonkeyPatch) -> None:
         payment_id: str,
         now: datetime,
         source: FundingSource | None = None,
+        spend: Spend | None = None,
     ) -> Change | None:
         anew = tuple(replace(one, state=RechargeState.PENDING) for one in recharge.attempts)
-        return settle(account, replace(recharge, attempts=anew), number, payment_id, now, source)
+        again = replace(recharge, attempts=anew)
+        return settle(account, again, number, payment_id, now, source, spend)
 
     patch.setattr(settling, "settle_captured", broken)
     patch.setattr(InMemoryBook, "_refuse_recorded_operation", _nothing)
@@ -170,8 +173,7 @@ def _payment_forgotten(patch: pytest.MonkeyPatch) -> None:
         kept = tuple(timer for timer in change.timers_set if timer.kind is not TimerKind.PAYMENT)
         return replace(change, timers_set=kept)
 
-    for module in (collecting_steps, settling):
-        patch.setattr(module, "leveled", broken)
+    patch.setattr(collecting_steps, "leveled", broken)
 
 
 def _nothing(*_arguments: object) -> None:

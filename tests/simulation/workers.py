@@ -48,13 +48,20 @@ class Workers:
                 self._world.collect_recharge,
                 self._world.refund_payment,
                 self._world.notice_sources,
+                self._world.collect_invoices,
+                self._world.collect_numbers,
             )
 
         return self._deliver(self._world.recharge_queue, handle)
 
     def deliver_rolls(self) -> str:
         def handle(event: dict[str, Any]) -> Mapping[str, Any]:
-            return quota_reset.roll.handle(event, self._world.roll_period)
+            return quota_reset.roll.handle(
+                event,
+                self._world.roll_period,
+                self._world.bill_account,
+                self._world.renew_numbers,
+            )
 
         return self._deliver(self._world.roll_queue, handle)
 

@@ -9,7 +9,8 @@ from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.adapters.queues import QueueError, SqsUsageQueue, SqsWorkQueue
 from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.account import AccountRef
-from billing.domain.catalog import make_catalog
+from billing.domain.audit import By
+from billing.domain.catalog_rules import make_catalog
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import (
     BookBusyError,
@@ -32,8 +33,10 @@ from billing.ports import (
     Timers,
 )
 from billing.services.add_funding_source import AddFundingSource, NewSource
+from billing.services.bill_account import BillAccount
 from billing.services.change_account import ChangeAccount
 from billing.services.change_holds import ChangeHolds
+from billing.services.collect_invoices import CollectInvoices
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.correct_usage import CorrectUsage
 from billing.services.notice_sources import NoticeSources
@@ -41,9 +44,11 @@ from billing.services.open_account import NewAccount, OpenAccount
 from billing.services.post_usage import PostUsage
 from billing.services.reconcile_payments import ReconcilePayments
 from billing.services.refund_payment import RefundPayment
+from billing.services.renew_numbers import RenewNumbers
 from billing.services.roll_period import RollPeriod
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
 from billing.services.settle_reservations import SettleReservations
+from billing.services.spends import all_spends
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_usage import TakeUsage
 from fakes.book import InMemoryBook
@@ -81,7 +86,8 @@ class World:
         self.faults = Faults(self.random, self.history)
         start = self.random.choice(STARTS)
         self.clock = SkewedClock(start, self.random, self.faults)
-        self.book = InMemoryBook()
+        self.reservations = InMemoryReservations()
+        self.book = InMemoryBook(self.reservations)
         self.quarantine = InMemoryQuarantine()
         self.connections = InMemoryConnections()
         self.gateway = FickleGateway(self.clock, self.random)
@@ -89,6 +95,7 @@ class World:
         self.recharge_queue = SimulatedFifo("recharge", self.clock, self.faults)
         self.roll_queue = SimulatedFifo("roll", self.clock, self.faults)
         self._decks = InMemoryDecks()
+        self.catalogs = InMemoryCatalogs()
         self.decks_effective_at = start - timedelta(days=30)
         self._assemble()
         self._settle_in()
@@ -110,7 +117,7 @@ class World:
             clock=self.clock,
             change_account=change_account,
             settle_reservations=SettleReservations(
-                book, self.clock, ChangeHolds(InMemoryReservations())
+                book, self.clock, ChangeHolds(self.reservations)
             ),
         )
         self.post_usage = cast(PostUsage, self._watched(post_usage, *retried))
@@ -132,10 +139,12 @@ class World:
             gateways={gateway.name: gateway},
             clock=self.clock,
             change_account=change_account,
+            spends=all_spends(book, self.catalogs),
         )
         refund = RefundPayment(
             book=book,
             gateways={gateway.name: gateway},
+            reservations=self.reservations,
             clock=self.clock,
             change_account=change_account,
         )
@@ -152,6 +161,39 @@ class World:
             SetAutoRecharge,
             self._watched(SetAutoRecharge(change_account), *retried, StalePolicyError),
         )
+        bill_account = BillAccount(
+            book=book,
+            catalogs=self.catalogs,
+            clock=self.clock,
+            change_account=change_account,
+            recharge_queue=SqsWorkQueue("recharge", self._sqs(self.recharge_queue)),
+        )
+        self.bill_account = cast(BillAccount, self._watched(bill_account, *retried, QueueError))
+        collect_invoices = CollectInvoices(
+            book=book,
+            catalogs=self.catalogs,
+            gateways={gateway.name},
+            change_account=change_account,
+            collect_recharge=collect,
+        )
+        self.collect_invoices = cast(CollectInvoices, self._watched(collect_invoices, *unknown))
+        collect_numbers = RenewNumbers(
+            book=book,
+            catalogs=self.catalogs,
+            reservations=self.reservations,
+            change_account=change_account,
+            gateways={gateway.name},
+            collect_recharge=collect,
+        )
+        self.collect_numbers = cast(RenewNumbers, self._watched(collect_numbers, *unknown))
+        renew_numbers = RenewNumbers(
+            book=book,
+            catalogs=self.catalogs,
+            reservations=self.reservations,
+            change_account=change_account,
+            recharge_queue=SqsWorkQueue("recharge", self._sqs(self.recharge_queue)),
+        )
+        self.renew_numbers = cast(RenewNumbers, self._watched(renew_numbers, *retried, QueueError))
         self.recharge_sweep = self._sweep(timers, self.recharge_queue)
         self.roll_sweep = self._sweep(timers, self.roll_queue)
         recharge_queue = SqsWorkQueue("recharge", self._sqs(self.recharge_queue))
@@ -172,9 +214,8 @@ class World:
 
     def _settle_in(self) -> None:
         """Opens the accounts with real services, before anything goes wrong."""
-        catalogs = InMemoryCatalogs()
-        catalogs.save(make_catalog("2026-01", PLANS), 0)
-        open_account = OpenAccount(self.book, catalogs, self.clock)
+        self.catalogs.save(make_catalog("2026-01", PLANS), 0)
+        open_account = OpenAccount(self.book, self.catalogs, self.clock)
         known: set[str] = set()
         for site in SITES:
             self._store_deck(site)
@@ -212,8 +253,7 @@ class World:
             site.ref,
             site.policy,
             seen_etag=policy_etag(RechargePolicy()),
-            actor="ann",
-            acceptance=ACCEPTANCE,
+            by=By("ann", ACCEPTANCE),
         )
 
     def _store_deck(self, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from billing.domain import alerts
 from billing.domain.account import Account
 from billing.domain.change import Change
 from billing.domain.ledger import LedgerEntry, Proof, prove
@@ -51,6 +52,7 @@ class KeptPayment:
         assert change.before == self.account, "decided on what stands"
         assert change.operation is not None
         assert change.operation.operation_id not in self.operations, "done once"
+        change = alerts.told(change, change.operation.recorded_at)
         for operation in (change.operation, change.finished):
             if operation is not None:
                 self.operations[operation.operation_id] = operation

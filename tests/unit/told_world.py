@@ -53,7 +53,7 @@ class Told(World):
             "clock": self.clock,
             "change_account": self.change_account,
         }
-        self.refunds = RefundPayment(**kept)
+        self.refunds = RefundPayment(**kept, reservations=self.reservations)
         self.begin_source = BeginSource(**kept)
         self.webhooks = TakeGatewayEvent(
             book=self.book,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.domain import opening
 from billing.domain.account import Account, AccountRef, PlanTerms
+from billing.domain.audit import By
 from billing.domain.change import Change
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.grants import RecurringGrant
@@ -15,17 +16,22 @@ from billing.domain.records import Operation, TimerKind
 from billing.domain.units import Unit
 from billing.ports import DeckVersion, Gateway, Parked, Reservations
 from billing.services.add_funding_source import AddFundingSource, NewSource
+from billing.services.assign_licences import AssignLicences
 from billing.services.authorise_call import AuthoriseCall
 from billing.services.change_account import ChangeAccount
 from billing.services.change_holds import ChangeHolds
 from billing.services.collect_recharge import CollectRecharge
+from billing.services.lease_ports import LeasePorts
 from billing.services.post_usage import PostUsage
+from billing.services.read_entitlement import ReadEntitlement
+from billing.services.read_licences import ReadLicences
 from billing.services.set_auto_recharge import SetAutoRecharge, policy_etag
 from billing.services.settle_reservations import SettleReservations
+from billing.services.tell_exhausted import TellExhausted
 from builders import ACME, USD, a_credit, a_tenant, an_audit_record, an_operation
 from fakes.book import InMemoryBook
 from fakes.reservations import InMemoryReservations
-from fakes.stores import InMemoryDecks, InMemoryQuarantine
+from fakes.stores import InMemoryCatalogs, InMemoryDecks, InMemoryQuarantine
 from fakes.world import FixedClock, InMemorySandbox
 
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
@@ -39,8 +45,8 @@ prefix,destination,rate,first_increment_seconds,next_increment_seconds
 class RacedBook(InMemoryBook):
     """A book where something may happen between a worker's read and its write."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, reservations: InMemoryReservations | None = None) -> None:
+        super().__init__(reservations)
         self.races: list[Callable[[], object]] = []
         self.committed: list[Change] = []
         self.attempts = 0
@@ -57,24 +63,55 @@ class World:
     """Everything a use case needs. Its sleeps are counted and not slept."""
 
     def __init__(self, now: datetime = OPENED, gateway: Gateway | None = None) -> None:
-        self.book = RacedBook()
+        reservations = InMemoryReservations()
+        self.book = RacedBook(reservations)
         self.clock = FixedClock(now)
         self.decks = InMemoryDecks()
+        self.catalogs = InMemoryCatalogs()
         self.quarantine = InMemoryQuarantine()
         self.sandbox = InMemorySandbox(self.clock)
         self.slept: list[float] = []
         self.change_account = ChangeAccount(self.book, self.clock, self.slept.append)
-        self.use_reservations(InMemoryReservations())
+        self.use_reservations(reservations)
         self.use_gateway(gateway or self.sandbox)
 
     def use_reservations(
         self, reservations: Reservations, sleep: Callable[[float], None] | None = None
     ) -> None:
         self.reservations = reservations
+        self.book.use_reservations(reservations)
         change_holds = ChangeHolds(reservations, sleep or self.slept.append)
         self.settle_reservations = SettleReservations(self.book, self.clock, change_holds)
+        read_entitlement = ReadEntitlement(
+            book=self.book, catalogs=self.catalogs, members=self.book.members
+        )
+        tell_exhausted = TellExhausted(reservations, self.clock, self.change_account)
         self.authorise_call = AuthoriseCall(
-            book=self.book, decks=self.decks, clock=self.clock, change_holds=change_holds
+            book=self.book,
+            decks=self.decks,
+            clock=self.clock,
+            change_holds=change_holds,
+            read_entitlement=read_entitlement,
+            tell_exhausted=tell_exhausted,
+        )
+        self.lease_ports = LeasePorts(
+            book=self.book,
+            clock=self.clock,
+            change_holds=change_holds,
+            read_entitlement=read_entitlement,
+            tell_exhausted=tell_exhausted,
+        )
+        self.assign_licences = AssignLicences(
+            book=self.book,
+            change_account=self.change_account,
+            read_entitlement=read_entitlement,
+            lease_ports=self.lease_ports,
+        )
+        self.read_licences = ReadLicences(
+            book=self.book,
+            reservations=reservations,
+            clock=self.clock,
+            read_entitlement=read_entitlement,
         )
         self.post_usage = PostUsage(
             book=self.book,
@@ -182,8 +219,7 @@ class World:
             ACME,
             policy,
             seen_etag=policy_etag(self.account.recharging.policy),
-            actor="sub",
-            acceptance=None,
+            by=By("sub", None),
         )
 
     def watch(self, token: str = SUCCEEDS, *, currency: str = "USD") -> None:

@@ -1,13 +1,17 @@
 """Billing accounts: listed, opened, and how one stands."""
 
+from dataclasses import replace
+
 from api import auth
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash
+from api.licences_shown import licences_of
 from api.problems import RequestError
 from api.routes import lists
+from api.schemas.account_list import AccountListed, AccountsOut, TotalOut
 from api.schemas.accounts import OverviewOut
 from api.schemas.base import Page, PageQuery
-from api.schemas.tenants import AccountIn, AccountListed, AccountOpened
+from api.schemas.tenants import AccountIn, AccountOpened
 from billing.domain.account import AccountRef
 from billing.domain.canonical import Json, canonical_json
 from billing.ports import AlreadyRecordedError
@@ -23,12 +27,28 @@ _ACCOUNT_DIGITS = 20
 
 def list_accounts(call: Call) -> Answer:
     after = lists.position(call)
-    directory = call.talktime.directory
-    directory.tenant(call.tenant)
-    found = directory.accounts(
-        call.tenant, None if after is None else str(after), lists.limit(call) + 1
+    sees_money = call.actor.sees_money
+    found = call.talktime.read_accounts.read(
+        call.tenant,
+        None if after is None else str(after),
+        lists.limit(call),
+        with_totals=sees_money,
     )
-    return lists.page(call, found, AccountListed.of, lambda listing: listing.account.account_id)
+    answer = lists.page(
+        call,
+        found.standings,
+        lambda one: AccountListed.of(one, with_money=sees_money),
+        lambda one: one.account.ref.account_id,
+    )
+    if found.totals is None:
+        return answer
+    assert isinstance(answer.body, Page), "this list has no other form"
+    page = AccountsOut(
+        data=answer.body.data,
+        next_cursor=answer.body.next_cursor,
+        totals=[TotalOut.of(total) for total in found.totals],
+    )
+    return replace(answer, body=page)
 
 
 def post_account(call: Call) -> Answer:
@@ -62,8 +82,10 @@ def post_account(call: Call) -> Answer:
 
 
 def get_account(call: Call) -> Answer:
-    overview = call.talktime.read_overview.read(call.account())
-    return Answer(200, OverviewOut.of(overview, with_money=call.actor.sees_money))
+    ref, sees_money = call.account(), call.actor.sees_money
+    overview = call.talktime.read_overview.read(ref, with_money=sees_money)
+    licences = licences_of(call, ref)
+    return Answer(200, OverviewOut.of(overview, licences, with_money=sees_money))
 
 
 def _rate_deck(call: Call, body: AccountIn) -> str:
@@ -87,13 +109,13 @@ ENDPOINTS = (
         method="GET",
         path=PATH,
         name="list_accounts",
-        summary="List the tenant's billing accounts",
+        summary="How the tenant's billing accounts stand, and what they hold together",
         tag=TAG,
         serve=list_accounts,
         roles=auth.EVERYONE,
         is_tenants=True,
         query=PageQuery,
-        answers={200: Page[AccountListed]},
+        answers={200: AccountsOut},
         problems=("not_found",),
     ),
     Endpoint(
@@ -114,7 +136,7 @@ ENDPOINTS = (
         method="GET",
         path=ACCOUNT_PATH,
         name="get_account",
-        summary="How an account stands: plan, balance, grants, runway, recharge",
+        summary="How an account stands: plan, balance, grants, runway, recharge, numbers, licences",
         tag=TAG,
         serve=get_account,
         roles=auth.EVERYONE,

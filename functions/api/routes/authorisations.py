@@ -2,24 +2,33 @@
 
 from api import auth
 from api.endpoint import DEFAULT_ACCOUNT, Answer, Call, Endpoint
+from api.routes.licences import with_assign
 from api.schemas.authorisations import AuthorisedOut, AuthoriseIn, ExtendIn, LinkIn
 from billing.domain.account import AccountRef
 from billing.domain.errors import (
+    AccountOnHoldError,
     ConcurrencyLimitReachedError,
     DestinationBlockedError,
     DestinationNotRatedError,
     InsufficientBalanceError,
+    InsufficientPortsError,
+    LicenceRequiredError,
     NotFoundError,
+    NumberOnHoldError,
 )
 
 TAG = "Call authorisation"
 PATH = "/v1/reservations/{id}"
 
 REFUSALS = (
+    AccountOnHoldError,
     ConcurrencyLimitReachedError,
     DestinationBlockedError,
     DestinationNotRatedError,
     InsufficientBalanceError,
+    InsufficientPortsError,
+    LicenceRequiredError,
+    NumberOnHoldError,
 )
 """Answers to the question that was asked, and no problems of the request."""
 
@@ -27,11 +36,12 @@ REFUSALS = (
 def authorise(call: Call) -> Answer:
     body = call.body_as(AuthoriseIn)
     try:
-        found = call.talktime.authorise_call.authorise(_account(call, body), body.wanted())
+        ref = _account(call, body)
+        found = call.talktime.authorise_call.authorise(ref, body.wanted())
     except REFUSALS as error:
-        return Answer(200, AuthorisedOut.refused(error))
+        return Answer(200, AuthorisedOut.refused(with_assign(ref, error)))
     except NotFoundError as error:
-        error.field = "account"
+        error.field = error.field or "account"
         raise
     return Answer(200, AuthorisedOut.of(found))
 

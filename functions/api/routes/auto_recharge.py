@@ -3,7 +3,7 @@
 from typing import Any
 
 from api import auth, etags
-from api.accepting import acceptance_of
+from api.accepting import acceptance_of, by
 from api.endpoint import Answer, Call, Endpoint
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.auto_recharge import AutoRechargeIn, AutoRechargeOut, EarlyOut
@@ -58,8 +58,7 @@ def put_auto_recharge(call: Call) -> Answer:
         ref,
         policy,
         seen_etag=current,
-        actor=call.actor.sub,
-        acceptance=acceptance_of(call, body.acceptance),
+        by=by(call, acceptance_of(call, body.acceptance)),
     )
     return _answer(call.talktime.read_overview.read(ref))
 

@@ -1,7 +1,7 @@
 """Funding sources: a gateway's tokens. Card numbers never come this way."""
 
 from api import auth, limits
-from api.accepting import acceptance_of, audit_of
+from api.accepting import acceptance_of, audit_of, by
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import OPERATION_PREFIX, Needs, body_hash
 from api.problems import RequestError
@@ -16,7 +16,7 @@ from api.schemas.funding_sources import (
     SourceOrderOut,
 )
 from billing.domain.account import AccountRef
-from billing.domain.arranging import By
+from billing.domain.audit import By
 from billing.domain.errors import InvalidInputError, NotFoundError
 from billing.domain.payments import PaymentMethod
 from billing.domain.records import FundingSource, SourceState
@@ -188,7 +188,7 @@ def _shown_source(call: Call, ref: AccountRef) -> FundingSource:
 
 
 def _by(call: Call, given: Acceptance | None) -> By:
-    return By(call.actor.sub, acceptance_of(call, given))
+    return by(call, acceptance_of(call, given))
 
 
 def _answer(call: Call, ref: AccountRef) -> Answer:

@@ -18,7 +18,13 @@ Item = TypeVar("Item")
 Row = TypeVar("Row", bound=Schema)
 
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"[\t\r\n]|[\s\ufeff]*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""What begins one in some spreadsheet: the signs, also in full width, and blanks before them that
+are cut off as it is read.
+
+Source:
+    https://owasp.org/www-community/attacks/CSV_Injection
+"""
 
 
 def position(call: Call) -> Json:
@@ -101,8 +107,8 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 def _cell(value: Any) -> str:
     """Text that a spreadsheet would run as a formula is quoted; plain numbers are not formulas."""
-    is_list = isinstance(value, list)
-    text = "" if value is None else json.dumps(value) if is_list else str(value)
-    if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+    is_nested = isinstance(value, list | dict)
+    text = "" if value is None else json.dumps(value) if is_nested else str(value)
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text

@@ -4,6 +4,7 @@ from api import auth
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import is_operation_id
 from api.routes.accounts import ACCOUNT_PATH
+from api.routes.orders import order_of
 from api.schemas.recharges import OperationOut
 from billing.domain.errors import NotFoundError
 
@@ -16,7 +17,7 @@ def get_operation(call: Call) -> Answer:
         operation = call.talktime.book.operation(ref, operation_id)
     if operation is None:
         raise NotFoundError("no such operation")
-    return Answer(200, OperationOut.of(operation))
+    return Answer(200, OperationOut.of(operation, order_of(call, operation)))
 
 
 ENDPOINTS = (

@@ -7,10 +7,11 @@ from api.accepting import audit_of
 from api.endpoint import Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash, is_abandoned, require_answer
 from api.routes.accounts import ACCOUNT_PATH
+from api.schemas.base import MoneyOut
 from api.schemas.recharges import OperationOut
 from api.schemas.refunds import PaymentOut, PaymentQuery, RefundIn, RefundOut
 from billing.domain.account import AccountRef
-from billing.domain.canonical import digest
+from billing.domain.canonical import Json, digest
 from billing.domain.errors import CurrencyMismatchError, NotFoundError
 from billing.domain.records import Operation, OperationState, Payment
 from billing.ports import AlreadyRecordedError
@@ -82,9 +83,17 @@ def _refund(call: Call, ref: AccountRef, operation_id: str) -> None:
         payment_id=payment.payment_id,
         amount_micros=body.amount.parse().micros if body.amount else None,
         operation=operation,
-        audit=audit_of(call, ref, operation_id, "payment.refund_requested", None, asked),
+        audit=audit_of(
+            call, ref, operation_id, "payment.refund_requested", None, asked, _refunded(payment)
+        ),
     )
     sagas.unless_unknown(lambda: call.talktime.refund_payment.refund(ref, order))
+
+
+def _refunded(payment: Payment) -> dict[str, Json]:
+    """What stands of a payment before more of it is given back."""
+    money = MoneyOut.of(payment.refunded_micros, payment.currency)
+    return {"payment": payment.payment_id, "refunded": money.model_dump(mode="json")}
 
 
 def _payment(call: Call, ref: AccountRef, gateway: str | None) -> Payment:

@@ -1,5 +1,7 @@
 """Tenants: opened by the operator, each with its first billing account."""
 
+from dataclasses import replace
+
 from api import etags
 from api.endpoint import DEFAULT_ACCOUNT, Answer, Call, Endpoint
 from api.idempotency import Needs, body_hash
@@ -9,7 +11,7 @@ from api.schemas.base import Page, PageQuery
 from api.schemas.tenants import TenantIn, TenantOpened, TenantOut, TenantPatch
 from billing.domain.account import AccountRef
 from billing.domain.canonical import Json, canonical_json
-from billing.domain.errors import InvalidInputError
+from billing.domain.errors import InvalidInputError, NotFoundError
 from billing.domain.records import Tenant
 from billing.ports import AlreadyRecordedError
 from billing.services.open_account import NewAccount
@@ -69,7 +71,24 @@ def patch_tenant(call: Call) -> Answer:
     directory = call.talktime.directory
     tenant = directory.tenant(call.path["tenant"])
     call.precondition.require_version(tenant.version)
-    return _answer(directory.rename_tenant(tenant, call.body_as(TenantPatch).name))
+    body = call.body_as(TenantPatch)
+    wanted = tenant if body.name is None else replace(tenant, name=body.name)
+    if body.storage_account is not None:
+        ref = AccountRef(tenant.tenant_id, body.storage_account)
+        wanted = replace(wanted, storage_account_id=_paying(call, ref).account_id)
+    return _answer(directory.amend_tenant(tenant, wanted))
+
+
+def _paying(call: Call, ref: AccountRef) -> AccountRef:
+    """
+    Raises:
+        NotFoundError: Naming the field: the tenant has no such account.
+    """
+    try:
+        return call.talktime.book.account(ref).ref
+    except NotFoundError as error:
+        error.field = "storage_account"
+        raise
 
 
 def _answer(tenant: Tenant) -> Answer:
@@ -120,7 +139,7 @@ ENDPOINTS = (
         method="PATCH",
         path=TENANT_PATH,
         name="patch_tenant",
-        summary="Rename a tenant",
+        summary="Rename a tenant, or name the account that pays for its storage",
         tag=TAG,
         serve=patch_tenant,
         body=TenantPatch,

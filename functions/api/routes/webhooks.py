@@ -1,6 +1,7 @@
 """Webhooks out: a tenant's endpoints, what was delivered to them, and once more."""
 
 from api import auth, etags
+from api.accepting import by
 from api.endpoint import Answer, Call, Endpoint
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
@@ -42,7 +43,7 @@ def put_webhook_endpoints(call: Call) -> Answer:
         )
         for one in body.endpoints
     ]
-    settings, told = call.talktime.save_webhook_endpoints.save(ref, wanted, seen)
+    settings, told = call.talktime.save_webhook_endpoints.save(ref, wanted, seen, by(call, None))
     headers = {"ETag": etags.etag(settings.version)}
     return Answer(200, WebhookEndpointsOut.of(settings, told), headers)
 

@@ -1,9 +1,16 @@
 """How a billing account stands."""
 
+from datetime import timedelta
 from typing import Any, Literal
 
-from api.schemas.base import Decimals, Instant, MeteredOut, MoneyOut, Schema
-from api.schemas.catalog import ScopeIn
+from api.schemas.alerts import AlertOut
+from api.schemas.base import Day, Decimals, Instant, MeteredOut, MoneyOut, Schema
+from api.schemas.licences import LicenceOut
+from api.schemas.numbers import NumberOut
+from api.schemas.owed import OwedOut
+from api.schemas.selling import ContactsSchema, ScopeIn
+from api.schemas.subscription import HeldItemOut
+from billing.domain.periods import local_day
 from billing.domain.recharge_status import RechargeStanding
 from billing.domain.recharging import OpenRecharge
 from billing.services.read_overview import Overview, Quota
@@ -137,29 +144,57 @@ class PeriodUse(Schema):
     metered: list[MeteredOut] | None = None
 
 
+class NextPayment(Schema):
+    """What is renewed next as things stand, phone numbers and tax included, and the local day on
+    which it is due."""
+
+    on: Day
+    amount: MoneyOut
+
+
+MOST_NUMBERS = 100
+"""Phone numbers in an overview; their own list has all of them."""
+
+
 class OverviewOut(Schema):
-    """A member of the tenant sees quotas, not money: for him the money's fields are left out."""
+    """A member of the tenant sees quotas and the licences he may use, not money: for him the
+    money's fields are left out.
+
+    ``approximate_minutes``: how many minutes of calls the available balance buys, at the average
+    price of what the wallet paid for in the last 30 days; null where it paid for none. ``numbers``:
+    those on hold first, by when they are released; of more than 100 the first.
+    """
 
     account: str
     currency: str
     time_zone: str
     billing_day: int
+    standing: Literal["good", "past_due", "suspended"]
     plan: PlanHeld
     period: PeriodOut
     next_reset_at: Instant
     used: PeriodUse
     quotas: list[QuotaOut]
     grants: list[GrantOut]
+    alerts: list[AlertOut]
+    contacts: ContactsSchema
+    licences: list[LicenceOut]
     rate_deck: str | None = None
     balance: Balance | None = None
     spent: MoneyOut | None = None
     average_daily_spend: MoneyOut | None = None
     runway_days: int | None = None
+    approximate_minutes: int | None = None
     may_start_calls: bool | None = None
     recharge: RechargeStatusOut | None = None
+    plan_expires_on: Day | None = None
+    next_payment: NextPayment | None = None
+    items: list[HeldItemOut] | None = None
+    owed: OwedOut | None = None
+    numbers: list[NumberOut] | None = None
 
     @staticmethod
-    def of(overview: Overview, *, with_money: bool) -> "OverviewOut":
+    def of(overview: Overview, licences: list[LicenceOut], *, with_money: bool) -> "OverviewOut":
         account = overview.account
         money = _money(overview) if with_money else {}
         return OverviewOut(
@@ -167,6 +202,7 @@ class OverviewOut(Schema):
             currency=account.currency,
             time_zone=account.time_zone,
             billing_day=account.billing_day,
+            standing=account.standing.value,
             plan=PlanHeld(
                 plan=account.plan.plan_id,
                 name=overview.plan_name,
@@ -182,6 +218,13 @@ class OverviewOut(Schema):
             ),
             quotas=[QuotaOut.of(quota) for quota in overview.quotas],
             grants=[GrantOut.of(quota) for quota in overview.grants],
+            alerts=[
+                AlertOut.of(alert, account.currency)
+                for alert in overview.alerts
+                if with_money or alert.grant
+            ],
+            contacts=ContactsSchema.of(overview.contacts),
+            licences=licences,
             **money,
         )
 
@@ -199,8 +242,28 @@ def _money(overview: Overview) -> dict[str, Any]:
         "spent": MoneyOut.of(account.totals.wallet_micros, account.currency),
         "average_daily_spend": MoneyOut.of(overview.average_daily_spend_micros, account.currency),
         "runway_days": overview.runway_days,
+        "approximate_minutes": overview.approximate_minutes,
         "may_start_calls": account.may_start_calls,
         "recharge": _recharge(overview),
+        "numbers": [NumberOut.of(one) for one in overview.numbers[:MOST_NUMBERS]],
+        **_held(overview),
+    }
+
+
+def _held(overview: Overview) -> dict[str, Any]:
+    """The plan's last day that is paid for, the day after it, and what is held till then."""
+    view, account = overview.held, overview.account
+    if view is None:
+        return {}
+    paid_at, payment = overview.next_payment
+    return {
+        "plan_expires_on": local_day(view.next_renewal_at, account.time_zone) - timedelta(days=1),
+        "next_payment": NextPayment(
+            on=local_day(paid_at, account.time_zone),
+            amount=MoneyOut.of(payment, account.currency),
+        ),
+        "owed": OwedOut.of(view.subscription, account.currency),
+        "items": [HeldItemOut.of(item, view.interval, account.currency) for item in view.items],
     }
 
 

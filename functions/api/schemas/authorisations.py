@@ -6,10 +6,10 @@ from pydantic import Field, StringConstraints
 
 from api.schemas.base import Id, Instant, MoneyOut, Schema
 from api.schemas.corrections import Part
+from billing.domain.authorising import LONGEST_SECONDS, CallWanted
 from billing.domain.covering import Destination
 from billing.domain.errors import TalktimeError
 from billing.domain.rating import Rate
-from billing.domain.reservations import LONGEST_SECONDS, CallWanted
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import MAX_TEXT_CHARACTERS, CallKey
 from billing.services.authorise_call import Authorised
@@ -31,8 +31,11 @@ class AuthoriseIn(Schema):
 
     ``account`` is a billing account's id, or ``default`` for the tenant's first. ``call_id`` is the
     dialler's own, and the same again is the same call. ``to`` is the called number in both
-    directions, E.164 or a short code; who calls decides nothing. ``duration_seconds`` is how long
-    the call should be covered at first; ten minutes, if it is left out.
+    directions, E.164 or a short code. ``from`` prices nothing; a number of the account's own that
+    is on hold starts no call, and takes none. ``duration_seconds`` is how long
+    the call should be covered at first; ten minutes, if it is left out. ``licence`` is the kind of
+    licence that it needs, and ``member`` who makes or takes it: a call takes a port of a pool for
+    as long as its reservation counts, unless the member's lease covers it.
     """
 
     account: Id
@@ -42,10 +45,19 @@ class AuthoriseIn(Schema):
     to: Number
     from_: Annotated[Caller | None, Field(alias="from")] = None
     duration_seconds: Seconds | None = None
+    licence: Id | None = None
+    member: Id | None = None
 
     def wanted(self) -> CallWanted:
         destination = Destination(UNITS[self.kind], self.direction, self.to)
-        return CallWanted(self.call_id, destination, self.duration_seconds)
+        return CallWanted(
+            self.call_id,
+            destination,
+            self.duration_seconds,
+            licence=self.licence or "",
+            member_id=self.member or "",
+            own_number=(self.to if self.direction is Direction.INBOUND else self.from_) or "",
+        )
 
 
 class RateOut(Schema):
@@ -73,7 +85,9 @@ class RateOut(Schema):
 class AuthorisedOut(Schema):
     """Whether it may begin; if not, why, as a code and in a sentence.
 
-    ``max_duration_seconds`` counts from the answer; a message has none.
+    ``max_duration_seconds`` counts from the answer; a message has none. Where a licence is missing,
+    ``assign`` is the path whose ``PUT`` assigns it; ``cause`` is ``not_assigned`` or
+    ``pool_exhausted``, with how many ports there are and how many are in use.
     """
 
     allowed: bool
@@ -84,6 +98,11 @@ class AuthorisedOut(Schema):
     queue_priority: int | None = None
     reason: str | None = None
     message: str | None = None
+    cause: str | None = None
+    licence: str | None = None
+    assign: str | None = None
+    in_use: int | None = None
+    quantity: int | None = None
 
     @staticmethod
     def of(found: Authorised) -> "AuthorisedOut":
@@ -100,7 +119,15 @@ class AuthorisedOut(Schema):
 
     @staticmethod
     def refused(error: TalktimeError) -> "AuthorisedOut":
-        return AuthorisedOut(allowed=False, reason=error.code, message=error.detail)
+        shown = ("cause", "licence", "assign", "in_use", "quantity")
+        return AuthorisedOut.model_validate(
+            {
+                "allowed": False,
+                "reason": error.code,
+                "message": error.detail,
+                **{name: error.members[name] for name in shown if name in error.members},
+            }
+        )
 
 
 class ExtendIn(Schema):

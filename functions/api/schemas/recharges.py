@@ -3,8 +3,10 @@
 from typing import Any, Literal
 
 from api.schemas.base import Acceptance, Id, Instant, MoneyIn, MoneyOut, Schema
+from api.schemas.orders import OrderOut
 from api.schemas.refunds import RefundOut
 from billing.domain.canonical import canonical_json
+from billing.domain.orders import Order
 from billing.domain.recharge_shown import recharge_json
 from billing.domain.records import Operation, Recharge
 
@@ -49,12 +51,17 @@ class AttemptOut(Schema):
 
 
 class RechargeOut(Schema):
-    """One recharge. What its last attempt says stands beside the attempts."""
+    """One recharge. What its last attempt says stands beside the attempts.
+
+    One that is for an ``order`` or an ``invoice`` is spent on it as it comes.
+    """
 
     recharge: int
     state: State
     amount: MoneyOut
-    reason: Literal["automatic", "early", "calendar", "requested"]
+    reason: Literal["automatic", "early", "calendar", "requested", "order", "invoice", "numbers"]
+    order: str | None = None
+    invoice: int | None = None
     source: str | None
     gateway: str
     method: Literal["card", "upi"]
@@ -85,15 +92,20 @@ class OperationOut(Schema):
     updated_at: Instant
     recharge: RechargeOut | None = None
     refund: RefundOut | None = None
+    order: OrderOut | None = None
 
     @staticmethod
-    def of(operation: Operation) -> "OperationOut":
+    def of(operation: Operation, order: Order | None = None) -> "OperationOut":
+        """
+        Args:
+            order: What it placed, where it did.
+        """
         answer = operation.answer
-        shown: dict[str, Any] = {}
+        shown: dict[str, Any] = {"order": OrderOut.of(order)} if order else {}
         if isinstance(answer, dict) and "recharge" in answer:
-            shown = {"recharge": RechargeOut.recorded(answer)}
+            shown |= {"recharge": RechargeOut.recorded(answer)}
         elif isinstance(answer, dict) and "refund" in answer:
-            shown = {"refund": RefundOut.recorded(answer)}
+            shown |= {"refund": RefundOut.recorded(answer)}
         return OperationOut(
             operation=operation.operation_id,
             state=operation.state.value,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.schemas.base import Currency, Id, Instant, Name, Schema
-from billing.domain.records import AccountListing, Tenant
+from billing.domain.records import Tenant
 
 FIRST_ACCOUNT = "main"
 
@@ -41,30 +41,28 @@ class AccountIn(AccountTerms):
 
 
 class TenantPatch(Schema):
-    name: Name
+    """What is changed of a tenant; what is left out stays. ``storage_account`` pays for what its
+    storage exceeds."""
+
+    name: Name | None = None
+    storage_account: Id | None = None
 
 
 class TenantOut(Schema):
+    """A tenant. ``storage_account`` is null where its first account pays for storage."""
+
     tenant: str
     name: str
     created_at: Instant
+    storage_account: str | None
 
     @staticmethod
     def of(tenant: Tenant) -> "TenantOut":
-        return TenantOut(tenant=tenant.tenant_id, name=tenant.name, created_at=tenant.created_at)
-
-
-class AccountListed(Schema):
-    account: str
-    name: str
-    created_at: Instant
-
-    @staticmethod
-    def of(listing: AccountListing) -> "AccountListed":
-        return AccountListed(
-            account=listing.account.account_id,
-            name=listing.name,
-            created_at=listing.created_at,
+        return TenantOut(
+            tenant=tenant.tenant_id,
+            name=tenant.name,
+            created_at=tenant.created_at,
+            storage_account=tenant.storage_account_id,
         )
 
 

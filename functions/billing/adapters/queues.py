@@ -1,9 +1,9 @@
 """First-in-first-out queues grouped by account, and what their messages say."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from billing.domain.account import AccountRef, require_id
 from billing.domain.canonical import Json, canonical_json, digest
@@ -12,10 +12,15 @@ from billing.domain.usage import UsageEvent
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from mypy_boto3_sqs.type_defs import (
+        MessageAttributeValueTypeDef,
+        SendMessageBatchRequestEntryTypeDef,
+    )
 
 MAX_BODY_BYTES = 200_000
 """A message holds 256 KiB on every queue ever made (SQS quota, 2026); this leaves room."""
+
+CORRELATION_ATTRIBUTE = "correlation_id"
 
 MAX_BATCH = 10
 """Messages one request may carry (SQS quota, 2026)."""
@@ -31,13 +36,25 @@ class QueueError(TalktimeError):
 
 
 class SqsUsageQueue:
-    """UsageQueue on SQS."""
+    """UsageQueue on SQS.
 
-    def __init__(self, queue_url: str, sqs: "SQSClient") -> None:
+    Args:
+        correlation_id: Of the request that is being answered, by which its usage can be followed
+            to its ledger entry; None: there is none.
+    """
+
+    def __init__(
+        self,
+        queue_url: str,
+        sqs: "SQSClient",
+        correlation_id: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._queue_url = queue_url
         self._sqs = sqs
+        self._correlation_id = correlation_id
 
     def send(self, ref: AccountRef, events: Sequence[UsageEvent], cause: str = "") -> None:
+        attributes = correlated(self._correlation_id())
         for part in _parts(ref, events):
             self._sqs.send_message(
                 QueueUrl=self._queue_url,
@@ -46,6 +63,7 @@ class SqsUsageQueue:
                 # Of the events, never of the call alone: a correction or a second half of the
                 # same call is another message.
                 MessageDeduplicationId=digest([part, cause] if cause else part),
+                MessageAttributes=attributes,
             )
 
 
@@ -87,6 +105,21 @@ def group_of(ref: AccountRef) -> str:
     """The message group of an account: its name, unless two longest ids make that too long."""
     name = str(ref)
     return name if len(name) <= MAX_GROUP_CHARACTERS else digest([ref.tenant_id, ref.account_id])
+
+
+def correlated(correlation_id: str | None) -> "dict[str, MessageAttributeValueTypeDef]":
+    """What a message says of where it comes from, beside its body: a repetition is no other work
+    for having come by another request."""
+    if not correlation_id:
+        return {}
+    return {CORRELATION_ATTRIBUTE: {"DataType": "String", "StringValue": correlation_id}}
+
+
+def correlation_of(record: Mapping[str, Any]) -> str | None:
+    """What ``correlated`` said, of a message as Lambda hands it over."""
+    attribute = record.get("messageAttributes", {}).get(CORRELATION_ATTRIBUTE, {})
+    value = attribute.get("stringValue")
+    return value if isinstance(value, str) else None
 
 
 def usage_from_message(body: str) -> tuple[AccountRef, list[UsageEvent]]:

@@ -3,7 +3,9 @@
 import re
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from enum import StrEnum
 
+from billing.domain.alerting import Alerting
 from billing.domain.errors import InvalidInputError
 from billing.domain.grants import Grant, RecurringGrant
 from billing.domain.money import Money
@@ -56,14 +58,28 @@ class PlanFeatures:
             raise InvalidInputError("queue_priority is 0 to 100", field="features/queue_priority")
 
 
+class Standing(StrEnum):
+    """Whether the account has paid its invoices: past due is told, suspended stops outbound."""
+
+    GOOD = "good"
+    PAST_DUE = "past_due"
+    SUSPENDED = "suspended"
+
+
 @dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """What the account was sold: kept with it, so that a new catalogue changes nothing."""
+    """What the account was sold: kept with it, so that a new catalogue changes nothing.
+
+    Args:
+        recurring_grants: The plan's, and those of packages that are held beside it.
+        refills_while_past_due: Whether they are refilled while an invoice is past due.
+    """
 
     plan_id: str
     catalog_version: int
     recurring_grants: tuple[RecurringGrant, ...] = ()
     features: PlanFeatures = field(default_factory=PlanFeatures)
+    refills_while_past_due: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,9 @@ class Account:
         wallet_micros: The settled balance; usage may drive it negative.
         daily_spend: Wallet micros charged for usage, by the local day the usage ended, oldest
             first; days without any are left out.
+        standing: Whether its invoices are paid.
+        next_plan: What it holds from the next period on; None: what it holds now.
+        alerting: What it wants to be told of.
         hourly_spend: The same by the hour (whole hours since 1970, UTC) for the last few, where
             early recharge looks at them.
     """
@@ -138,6 +157,9 @@ class Account:
     recharging: Recharging = field(default_factory=Recharging)
     daily_spend: tuple[tuple[date, int], ...] = ()
     hourly_spend: tuple[tuple[int, int], ...] = ()
+    standing: Standing = Standing.GOOD
+    next_plan: PlanTerms | None = None
+    alerting: Alerting = field(default_factory=Alerting)
 
     def __post_init__(self) -> None:
         Money(self.wallet_micros, self.currency)

@@ -1,10 +1,11 @@
 """People arrange funding sources: who is asked first, who then, and who never again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from billing.domain.account import Account
+from billing.domain.audit import By
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
 from billing.domain.collecting_steps import step
@@ -18,7 +19,6 @@ from billing.domain.errors import (
 from billing.domain.funding import Sources, change_of, event_of, notice_hours
 from billing.domain.recharging import RechargeMode, Recharging
 from billing.domain.records import (
-    Acceptance,
     AuditRecord,
     EventType,
     FundingSource,
@@ -27,19 +27,6 @@ from billing.domain.records import (
 )
 from billing.domain.source_shown import source_json
 from billing.domain.sources import is_expired
-
-
-@dataclass(frozen=True, slots=True)
-class By:
-    """Who changes something.
-
-    Args:
-        actor: The token's ``sub``.
-        acceptance: None only for machines.
-    """
-
-    actor: str
-    acceptance: Acceptance | None
 
 
 def made_default(
@@ -173,12 +160,10 @@ def forgotten(account: Account, source: FundingSource, now: datetime) -> Change 
 def _audit(
     account: Account, operation: Operation, by: By, action: str, after: Recharging
 ) -> AuditRecord:
-    return AuditRecord(
-        account=account.ref,
-        operation_id=operation.operation_id,
-        actor=by.actor,
-        action=action,
-        acceptance=by.acceptance,
+    return by.audit(
+        account.ref,
+        operation.operation_id,
+        action,
         before=_order_json(account.recharging),
         after=_order_json(after),
         at=operation.recorded_at,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from billing.domain.account import Account
 from billing.domain.ledger import LedgerEntry
+from billing.domain.members import Membership
 from billing.domain.records import (
     Event,
     Operation,
@@ -17,6 +18,7 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.reservations import Holds
 from billing.domain.usage import Call
 
 MAX_ITEMS = 100
@@ -40,6 +42,11 @@ class Change:
         timers_set: Replace timers of their kind.
         timers_cleared: Kinds that are no longer due.
         events: For the bus.
+        holds: What was set aside when a debit was asked for, so that no call is authorised on the
+            same money; None: nothing is debited by request.
+        numbers_claimed: Phone numbers, in E.164, that nobody has and this account now does.
+        numbers_freed: Phone numbers that nobody has from now on.
+        members: A member that it adds or changes, with the tenant's guards; None: nobody.
     """
 
     before: Account | None
@@ -53,6 +60,10 @@ class Change:
     timers_set: tuple[Timer, ...] = ()
     timers_cleared: tuple[TimerKind, ...] = ()
     events: tuple[Event, ...] = ()
+    holds: Holds | None = None
+    numbers_claimed: tuple[str, ...] = ()
+    numbers_freed: tuple[str, ...] = ()
+    members: Membership | None = None
 
     def __post_init__(self) -> None:
         seen = self.before.version if self.before else 0
@@ -80,4 +91,7 @@ class Change:
             for record in self.records
         )
         revised = 2 * len(self.revisions)
-        return 1 + operations + sum(map(len, parts)) + revised + doubled + len(self.events)
+        held = (self.holds is not None) + len(self.numbers_claimed) + len(self.numbers_freed)
+        joined = self.members.item_count if self.members else 0
+        counted = operations + sum(map(len, parts)) + revised + doubled + len(self.events)
+        return 1 + counted + held + joined

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from billing.domain.account import Account, AccountRef
+from billing.domain.alerts import is_moved_by_time
 from billing.domain.canonical import Json
 from billing.domain.change import Change
 from billing.domain.collecting_steps import (
@@ -36,8 +37,10 @@ from billing.domain.records import (
     EventType,
     FundingSource,
     Operation,
+    Purpose,
     Recharge,
     RechargeState,
+    Record,
 )
 from billing.domain.sources import Askable, askable
 
@@ -94,6 +97,9 @@ def intend(
     *,
     requested: Operation | None = None,
     audit: AuditRecord | None = None,
+    purpose: Purpose | None = None,
+    records: tuple[Record, ...] = (),
+    numbers_claimed: tuple[str, ...] = (),
 ) -> Change:
     """Commit to collecting, before anybody is asked for money: the recharge, its first attempt.
 
@@ -101,6 +107,9 @@ def intend(
         now: Aware UTC.
         requested: The pending operation of whoever asked; None for automatic recharge.
         audit: Who asked, where a person did.
+        purpose: What it pays for; None: it fills the wallet.
+        records: Of what it pays for.
+        numbers_claimed: Phone numbers that nobody else may have meanwhile.
     """
     ordinal = account.recharging.ordinal + 1
     first = intent.sources[0] if intent.sources else None
@@ -116,6 +125,7 @@ def intend(
         source_ids=tuple(source.source_id for source in intent.sources[1:]),
         requested_by=requested.operation_id if requested else None,
         requested_body=requested.body_hash if requested else None,
+        purpose=purpose,
     )
     operation = requested or step(
         account, f"recharge/{ordinal}/intend", [intent.amount_micros, intent.reason], now
@@ -125,15 +135,16 @@ def intend(
         ordinal=ordinal,
         opened=(*account.recharging.opened, newly_open(recharge, now)),
     )
-    if recharge.requested_by is None:
+    if recharge.is_automatic:
         recharging = _begun(account, recharging, intent, now)
-    return change_of(
+    change = change_of(
         account,
         recharging,
         operation=replace(operation, answer=recharge_json(recharge)),
-        records=(recharge, audit) if audit else (recharge,),
+        records=(recharge, *((audit,) if audit else ()), *records),
         now=now,
     )
+    return replace(change, numbers_claimed=numbers_claimed)
 
 
 def _begun(account: Account, recharging: Recharging, intent: Intent, now: datetime) -> Recharging:
@@ -242,9 +253,12 @@ def suspend_hopeless(account: Account, now: datetime) -> Change:
 
 
 def relevel(account: Account, now: datetime) -> Change | None:
-    """Set or clear the recharge timer where time alone has changed what it should say."""
+    """Set or clear the recharge timer where time alone has changed what it should say.
+
+    What time has changed of the alerts is a Change as well, though nothing of the recharge moves.
+    """
     timers = level(account, now)
-    if timers.account == account:
+    if timers.account == account and not is_moved_by_time(account, now):
         return None
     operation = step(account, f"recharge/leveled/v{account.version}", [], now)
     return change_of(account, account.recharging, operation=operation, now=now)

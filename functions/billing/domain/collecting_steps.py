@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from billing.domain.account import Account
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
+from billing.domain.effects import Effect
 from billing.domain.periods import local_day
 from billing.domain.recharge import TimerChange, level
 from billing.domain.recharge_shown import recharge_json
@@ -24,6 +25,7 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.reservations import Holds
 
 CHECK_AFTER = timedelta(minutes=15)
 """How long an attempt may stay without an outcome before somebody looks after it."""
@@ -83,6 +85,47 @@ def change_of(
     )
 
 
+def effect_change(
+    account: Account,
+    effect: Effect,
+    *,
+    operation: Operation,
+    now: datetime,
+    finished: Operation | None = None,
+    holds: Holds | None = None,
+) -> Change:
+    """An effect as the Change of its cause; the timers of collecting are levelled on it.
+
+    Args:
+        account: As it is before.
+        operation: The effect's cause.
+        finished: The pending operation that it answers.
+        holds: What was set aside, where money is debited by request.
+    """
+    timers = leveled(account, effect.account, now)
+    timed = Effect(
+        timers.account,
+        timers_set=timers.timers_set,
+        timers_cleared=timers.timers_cleared,
+        events=timers.events,
+    )
+    whole = effect.then(timed)
+    return Change(
+        before=account,
+        after=whole.account.next_version(),
+        operation=operation,
+        finished=finished,
+        entries=whole.entries,
+        records=whole.records,
+        timers_set=whole.timers_set,
+        timers_cleared=whole.timers_cleared,
+        events=whole.events,
+        holds=holds,
+        numbers_claimed=whole.numbers_claimed,
+        numbers_freed=whole.numbers_freed,
+    )
+
+
 def newly_open(recharge: Recharge, now: datetime) -> OpenRecharge:
     """A recharge whose last attempt is about to be made, as its account carries it."""
     return OpenRecharge(
@@ -92,6 +135,7 @@ def newly_open(recharge: Recharge, now: datetime) -> OpenRecharge:
         started_at=recharge.attempt.started_at,
         check_at=now + CHECK_AFTER,
         reason=recharge.reason,
+        is_for_bill=recharge.purpose is not None,
     )
 
 

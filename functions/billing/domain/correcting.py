@@ -24,7 +24,6 @@ from billing.domain.ledger import (
 from billing.domain.posting import (
     MAX_CALLS,
     RatedUsage,
-    balance_events,
     charge,
     subtotals,
 )
@@ -146,10 +145,7 @@ def correct_usage(
         records=records,
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
-        events=(
-            *balance_events(account, timers.account, operation.operation_id, entry.posted_at),
-            *timers.events,
-        ),
+        events=timers.events,
     )
 
 

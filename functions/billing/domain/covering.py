@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from billing.domain import rolling
+from billing.domain import turning
 from billing.domain.account import Account
 from billing.domain.errors import (
     DestinationBlockedError,
@@ -202,7 +202,7 @@ class _Prices:
         self._key = UsageKey(destination.direction, destination.to_number)
         self._tariffs = tuple(_distinct(tariffs, destination))
         self._lots = tuple(
-            (moment, _left(rolling.at(account, moment).grants, gone))
+            (moment, _left(turning.at(account, moment).grants, gone))
             for moment in _moments(account, begins_at, ends_at)
         )
 
@@ -267,7 +267,7 @@ def _taken(account: Account, covers: Iterable[Cover]) -> tuple[int, Mapping[str,
     be charged to the wallet, and counts as if it had been covered so.
     """
     # The next period's lots are there as soon as it turns, and some covers count on them.
-    next_lots = rolling.at(account, account.period.end_at).grants
+    next_lots = turning.at(account, account.period.end_at).grants
     pool = {lot.grant_id: lot for lot in (*next_lots, *account.grants)}
     taken_micros = 0
     gone: dict[str, int] = {}

@@ -7,9 +7,9 @@ from billing.domain.account import Account
 from billing.domain.change import Change
 from billing.domain.collecting_steps import leveled
 from billing.domain.ledger import EntryKind, LedgerEntry, post
-from billing.domain.posting import balance_events
 from billing.domain.recharging import Recharging
 from billing.domain.records import Event, Operation, Record
+from billing.domain.reservations import Holds
 
 
 class Draft:
@@ -50,14 +50,15 @@ class Draft:
         finished: Operation | None = None,
         records: tuple[Record, ...] = (),
         events: tuple[Event, ...] = (),
+        holds: Holds | None = None,
     ) -> Change:
-        """The whole of it: the timers agree with what the wallet holds now, and a crossing is told.
+        """The whole of it: the timers agree with what the wallet holds now.
 
         Args:
             finished: The pending operation that this answers.
+            holds: What was set aside, where money is debited by request.
         """
         timers = leveled(self._before, self._after, self._now)
-        cause = self._operation.operation_id
         return Change(
             before=self._before,
             after=timers.account.next_version(),
@@ -67,9 +68,6 @@ class Draft:
             records=records,
             timers_set=timers.timers_set,
             timers_cleared=timers.timers_cleared,
-            events=(
-                *events,
-                *balance_events(self._before, self._after, cause, self._now),
-                *timers.events,
-            ),
+            events=(*events, *timers.events),
+            holds=holds,
         )

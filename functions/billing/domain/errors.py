@@ -3,6 +3,10 @@
 The HTTP status of a code is decided in one table, ``api/problems.py``.
 """
 
+from collections.abc import Mapping
+
+from billing.domain.canonical import Json
+
 
 class TalktimeError(Exception):
     """A refusal with a stable code.
@@ -10,14 +14,22 @@ class TalktimeError(Exception):
     Args:
         detail: One sentence for a person: what is wrong and what to do about it.
         field: The input that is wrong, where there is one.
+        members: What the caller needs beside the sentence, such as whom to ask.
     """
 
     code = "error"
 
-    def __init__(self, detail: str, *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str,
+        *,
+        field: str | None = None,
+        members: Mapping[str, Json] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.detail = detail
         self.field = field
+        self.members = dict(members or {})
 
 
 class InvalidInputError(TalktimeError):
@@ -104,6 +116,18 @@ class ExceedsPaymentError(InvalidInputError):
     code = "exceeds_payment"
 
 
+class ExceedsInvoiceError(InvalidInputError):
+    """More than was paid of an invoice and has not been credited."""
+
+    code = "exceeds_invoice"
+
+
+class NumberTakenError(TalktimeError):
+    """Somebody has this phone number already."""
+
+    code = "number_taken"
+
+
 class InsufficientBalanceError(TalktimeError):
     """The wallet does not hold what is asked for: it was used already."""
 
@@ -118,6 +142,78 @@ class ConcurrencyLimitReachedError(TalktimeError):
     """As many calls are going on as the plan allows, or as one account can have at once."""
 
     code = "concurrency_limit_reached"
+
+
+class AccountOnHoldError(TalktimeError):
+    """Outbound calls are suspended until the account's invoices are paid."""
+
+    code = "account_on_hold"
+
+
+class NumberOnHoldError(TalktimeError):
+    """The number is not paid for: nothing starts from it or reaches it until it is."""
+
+    code = "number_on_hold"
+
+
+class LicenceRequiredError(TalktimeError):
+    """The member has no licence of the kind that this needs; ``members`` say which to assign."""
+
+    code = "licence_required"
+
+
+class NoLicenceAvailableError(TalktimeError):
+    """Every licence of the kind is assigned: buy another, or take one from somebody."""
+
+    code = "no_licence_available"
+
+
+class InsufficientPortsError(TalktimeError):
+    """No port for this call: ``members`` say whether it is not assigned, or all are out."""
+
+    code = "insufficient_ports"
+
+
+class NotSoldError(InvalidInputError):
+    """The catalogue does not sell this, or not in this currency or to this plan."""
+
+    code = "not_sold"
+
+
+class QuoteExpiredError(TalktimeError):
+    """The quote is too old to be ordered; ask for another."""
+
+    code = "quote_expired"
+
+
+class QuoteStaleError(TalktimeError):
+    """What the quote was computed from has changed; ask for another."""
+
+    code = "quote_stale"
+
+
+class OrderInProgressError(TalktimeError):
+    """One order at a time: another one waits for its payment."""
+
+    code = "order_in_progress"
+
+
+class ContactSalesError(TalktimeError):
+    """Only the operator makes this change; ``members`` say whom to ask."""
+
+    code = "contact_sales"
+
+
+class BelowContractedMinimumError(TalktimeError):
+    """Fewer than the contract says; ``members`` say whom to ask."""
+
+    code = "below_contracted_minimum"
+
+
+class PlanLimitError(TalktimeError):
+    """More than the plan allows."""
+
+    code = "plan_limit"
 
 
 class TooManySourcesError(TalktimeError):
@@ -148,6 +244,24 @@ class ConflictError(TalktimeError):
     """The thing exists already, or is no longer what the caller has seen."""
 
     code = "conflict"
+
+
+class MemberExistsError(TalktimeError):
+    """Another member of the tenant has this; ``members`` say which field it is."""
+
+    code = "member_exists"
+
+    @staticmethod
+    def of(field: str) -> "MemberExistsError":
+        return MemberExistsError(
+            f"another member of this tenant has this {field}", members={"field": field}
+        )
+
+
+class LastAdminError(TalktimeError):
+    """The tenant would have no active billing admin left."""
+
+    code = "last_admin"
 
 
 class IdConflictError(TalktimeError):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from billing.domain.account import Account
+from billing.domain.account import Account, Standing
 from billing.domain.change import Change
 from billing.domain.collecting_steps import leveled, step
 from billing.domain.declines import DeclineGroup
@@ -29,10 +29,12 @@ from billing.domain.records import (
     Operation,
     Record,
     SourceState,
+    Timer,
+    TimerKind,
 )
 from billing.domain.source_notices import notice_due, notice_timer
 from billing.domain.source_shown import source_json, told_json
-from billing.domain.sources import UPI_LIMIT_MICROS, UPI_NOTICE_HOURS
+from billing.domain.sources import UPI_LIMIT_MICROS, UPI_NOTICE_HOURS, is_somebody_new
 
 MAX_SOURCES = 10
 """Sources of one account that are saved or being saved: more than anybody pays with, and few enough
@@ -292,12 +294,21 @@ def change_of(
     timers = leveled(account, replace(account, recharging=recharging), now)
     after = {**sources, source.source_id: source} if source else sources
     set_, cleared = notice_timer(account, sources.values(), after.values())
+    billing = _billing_timer(account, recharging, now)
     return Change(
         before=account,
         after=timers.account.next_version(),
         operation=operation,
         records=(source, *records) if source else records,
-        timers_set=(*timers.timers_set, *set_),
+        timers_set=(*timers.timers_set, *set_, *billing),
         timers_cleared=(*timers.timers_cleared, *cleared),
         events=(*((event,) if event else ()), *timers.events),
     )
+
+
+def _billing_timer(account: Account, recharging: Recharging, now: datetime) -> tuple[Timer, ...]:
+    """Where an invoice is past due, whoever is new or asked first now is asked for it at once."""
+    is_new = is_somebody_new(recharging.source_ids, account.recharging.source_ids)
+    if account.standing is Standing.GOOD or not is_new:
+        return ()
+    return (Timer(TimerKind.BILLING, account.ref, now),)

@@ -29,6 +29,8 @@ class EntryKind(StrEnum):
     REFUND_RETURNED = "refund_returned"
     DISPUTE = "dispute"
     DISPUTE_RETURNED = "dispute_returned"
+    SALE = "sale"
+    CREDIT = "credit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from billing.domain.ledger import opening_head
 from billing.domain.money import Money
 from billing.domain.periods import period_at
 from billing.domain.records import AccountListing, Operation, Tenant, Timer, TimerKind
+from billing.domain.subscription import Subscription, first_subscription
 
 
 def new_account(
@@ -51,8 +52,18 @@ def new_account(
     )
 
 
+def first_to_bill(account: Account) -> Subscription:
+    """What a new account holds, with no invoice for its first period yet."""
+    return replace(first_subscription(account), billed_until=account.period.start_at)
+
+
 def open_account(
-    account: Account, name: str, operation: Operation, tenant: Tenant | None, now: datetime
+    account: Account,
+    name: str,
+    operation: Operation,
+    tenant: Tenant | None,
+    now: datetime,
+    subscription: Subscription | None = None,
 ) -> Change:
     """The Change that opens an account, and its tenant with it where that is new.
 
@@ -62,12 +73,20 @@ def open_account(
         operation: The request that asked for it.
         tenant: The tenant to create in the same transaction; None: it exists.
         now: Aware UTC.
+        subscription: From ``first_to_bill``; None: its first period counts as billed.
     """
     listing = AccountListing(account.ref, name, now)
     return Change(
         before=None,
         after=account.next_version(),
         operation=operation,
-        records=(listing,) if tenant is None else (tenant, listing),
-        timers_set=(Timer(TimerKind.PERIOD_END, account.ref, account.period.end_at),),
+        records=(
+            *((tenant,) if tenant else ()),
+            listing,
+            *((subscription,) if subscription else ()),
+        ),
+        timers_set=(
+            Timer(TimerKind.PERIOD_END, account.ref, account.period.end_at),
+            *((Timer(TimerKind.BILLING, account.ref, now),) if subscription else ()),
+        ),
     )

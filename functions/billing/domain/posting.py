@@ -8,15 +8,11 @@ from billing.domain.account import Account, PeriodTotals
 from billing.domain.canonical import digest
 from billing.domain.change import Change
 from billing.domain.errors import CurrencyMismatchError
-from billing.domain.grant_alerts import grant_events
 from billing.domain.grants import LATE_USAGE_GRACE, UsageKey, burn
 from billing.domain.ledger import USAGE_REVENUE, WALLET, EntryKind, UsageSubtotals, post
-from billing.domain.money import Money
 from billing.domain.periods import period_at
 from billing.domain.rating import Rated, RateDeck, rate_remaining, rate_usage
 from billing.domain.recharge import level
-from billing.domain.recharge_balance import threshold_micros
-from billing.domain.records import Event, EventType
 from billing.domain.spend import with_spend
 from billing.domain.usage import Call, UsageEvent
 
@@ -96,10 +92,7 @@ def post_usage(account: Account, usage: Sequence[RatedUsage], now: datetime) -> 
         ),
         timers_set=timers.timers_set,
         timers_cleared=timers.timers_cleared,
-        events=(
-            *balance_events(account, timers.account, cause, entry.posted_at),
-            *timers.events,
-        ),
+        events=timers.events,
     )
 
 
@@ -168,25 +161,3 @@ def subtotals(calls: Sequence[Call]) -> UsageSubtotals:
         granted_messages=totals.granted_messages,
         metered=totals.metered,
     )
-
-
-def balance_events(before: Account, after: Account, cause: str, at: datetime) -> tuple[Event, ...]:
-    """Told once per crossing: of the recharge threshold, of nothing left, of used grants."""
-    crossed: list[EventType] = []
-    threshold = threshold_micros(after, at)
-    if threshold is not None and after.wallet_micros < threshold <= before.wallet_micros:
-        crossed.append(EventType.BALANCE_LOW)
-    if after.wallet_micros <= 0 < before.wallet_micros:
-        crossed.append(EventType.BALANCE_EXHAUSTED)
-    wallet = Money(after.wallet_micros, after.currency)
-    balance = tuple(
-        Event(
-            event_id=f"{after.ref.account_id}/{cause}/{type_}",
-            type=type_,
-            account=after.ref,
-            occurred_at=at,
-            data={"balance": {"amount": wallet.amount, "currency": wallet.currency}},
-        )
-        for type_ in crossed
-    )
-    return (*balance, *grant_events(before, after, at))

@@ -50,7 +50,8 @@ def _threshold_micros(account: Account, spend: Average) -> int | None:
 def covered_micros(account: Account, now: datetime) -> int:
     """The balance with what is on its way.
 
-    A payment that waits for its customer counts for nothing, and a slow one only where the wallet
+    A payment that waits for its customer counts for nothing, nor does one that pays a bill as it
+    comes, and a slow one only where the wallet
     lasts until it comes: a debit that takes a day does not keep a card from helping.
     """
     return _covered_micros(account, now, average_now(account, now))
@@ -62,7 +63,7 @@ def _covered_micros(account: Account, at: datetime, spend: Average) -> int:
 
 
 def _is_counted(account: Account, one: OpenRecharge, at: datetime, spend: Average) -> bool:
-    if one.is_waiting:
+    if one.is_waiting or one.is_for_bill:
         return False
     if one.expected_at is None:
         return True
@@ -121,7 +122,7 @@ def _soon_micros(account: Account) -> int:
     fast = (
         one.amount_micros
         for one in account.recharging.opened
-        if one.expected_at is None and not one.is_waiting
+        if one.expected_at is None and not one.is_waiting and not one.is_for_bill
     )
     return account.wallet_micros + sum(fast)
 

@@ -2,7 +2,7 @@
 
 from billing.domain.canonical import Json
 from billing.domain.money import Money
-from billing.domain.records import Attempt, Recharge
+from billing.domain.records import Attempt, PurposeKind, Recharge
 
 
 def recharge_json(recharge: Recharge) -> dict[str, Json]:
@@ -11,11 +11,14 @@ def recharge_json(recharge: Recharge) -> dict[str, Json]:
     settled = recharge.settled_at
     last = recharge.attempt
     expires = last.expected_at if last.next_action else None
+    invoice = _purpose(recharge, PurposeKind.INVOICE)
     return {
         "recharge": recharge.ordinal,
         "state": recharge.state.value,
         "amount": {"amount": money.amount, "currency": money.currency},
         "reason": recharge.reason.value,
+        "order": _purpose(recharge, PurposeKind.ORDER),
+        "invoice": int(invoice) if invoice else None,
         "source": last.source_id or None,
         "gateway": last.gateway,
         "method": last.method.value,
@@ -28,6 +31,11 @@ def recharge_json(recharge: Recharge) -> dict[str, Json]:
         "started_at": recharge.started_at.isoformat(),
         "settled_at": settled.isoformat() if settled else None,
     }
+
+
+def _purpose(recharge: Recharge, kind: PurposeKind) -> str | None:
+    purpose = recharge.purpose
+    return purpose.name if purpose and purpose.kind is kind else None
 
 
 def _attempt_json(attempt: Attempt) -> Json:

@@ -67,7 +67,7 @@ def _suspended(account: Account) -> RechargeStatus | None:
 
 
 def _open(account: Account) -> RechargeStatus | None:
-    opened = account.recharging.opened
+    opened = [one for one in account.recharging.opened if not one.is_for_bill]
     if any(one.is_unknown for one in opened):
         return RechargeStatus(
             RechargeStanding.UNKNOWN,

@@ -69,6 +69,9 @@ class RechargeReason(StrEnum):
     EARLY = "early"
     CALENDAR = "calendar"
     REQUESTED = "requested"
+    ORDER = "order"
+    INVOICE = "invoice"
+    NUMBERS = "numbers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class OpenRecharge:
         check_at: When to ask the gateway again, if nothing has been heard until then.
         is_waiting: For its customer, who may never come: it counts as nothing on its way.
         reason: Why it is collected.
+        is_for_bill: It is spent as it comes, and fills no wallet.
     """
 
     ordinal: int
@@ -96,6 +100,7 @@ class OpenRecharge:
     check_at: datetime | None = None
     is_waiting: bool = False
     reason: RechargeReason = RechargeReason.AUTOMATIC
+    is_for_bill: bool = False
 
 
 class DueReason(StrEnum):

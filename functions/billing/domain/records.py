@@ -1,6 +1,6 @@
 """What a Change writes beside the account state and the ledger."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -11,6 +11,7 @@ from billing.domain.grants import Grant
 from billing.domain.payments import NextAction, PaymentMethod
 from billing.domain.periods import Period
 from billing.domain.recharging import RechargeReason
+from billing.domain.things import Thing
 
 
 class OperationState(StrEnum):
@@ -44,12 +45,15 @@ class Operation:
 
 
 class TimerKind(StrEnum):
-    """What can be due: a recharge to begin, payments to look after, a notice to give, a turn."""
+    """What can be due: a recharge to begin, payments to look after, a notice to give, a turn,
+    something to bill or to collect again, an alert that a day's turn may begin."""
 
     RECHARGE = "recharge"
     PAYMENT = "payment"
     SOURCE_NOTICE = "source_notice"
     PERIOD_END = "period_end"
+    BILLING = "billing"
+    ALERT = "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,20 @@ class EventType(StrEnum):
     PAYMENT_REFUND_FAILED = "payment.refund_failed"
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_CLOSED = "payment.dispute_closed"
+    USAGE_QUARANTINED = "usage.quarantined"
     PERIOD_ROLLED = "period.rolled"
+    SUBSCRIPTION_CHANGED = "subscription.changed"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_PAID = "invoice.paid"
+    INVOICE_PAST_DUE = "invoice.past_due"
+    CREDIT_NOTE_ISSUED = "credit_note.issued"
+    ACCOUNT_ON_HOLD = "account.on_hold"
+    ACCOUNT_RESTORED = "account.restored"
+    NUMBER_ORDERED = "number.ordered"
+    NUMBER_ON_HOLD = "number.on_hold"
+    NUMBER_RELEASE_SCHEDULED = "number.release_scheduled"
+    NUMBER_RELEASED = "number.released"
+    LICENCE_EXHAUSTED = "licence.exhausted"
     WEBHOOK_ENDPOINT_DISABLED = "webhook_endpoint.disabled"
 
 
@@ -101,6 +118,26 @@ class Event:
     account: AccountRef
     occurred_at: datetime
     data: dict[str, Json]
+
+
+class PurposeKind(StrEnum):
+    """What a payment is collected for, where it is not for the wallet."""
+
+    ORDER = "order"
+    INVOICE = "invoice"
+    NUMBERS = "numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a payment is spent on in the very Change that credits it.
+
+    Args:
+        name: The order's id, the invoice's number, or the renewal's name.
+    """
+
+    kind: PurposeKind
+    name: str
 
 
 class RechargeState(StrEnum):
@@ -158,7 +195,8 @@ class Recharge:
         source_ids: Who may be asked still, in order, once that one has declined.
         started_at: When it was intended (aware UTC).
         settled_at: When it was known to have succeeded or failed.
-        requested_by: The operation that asked for it; None for an automatic recharge.
+        requested_by: The operation that asked for it; None: nobody did.
+        purpose: What it pays for; None: it fills the wallet.
         requested_body: That operation's body hash, which its finished form keeps.
     """
 
@@ -174,6 +212,12 @@ class Recharge:
     settled_at: datetime | None = None
     requested_by: str | None = None
     requested_body: str | None = None
+    purpose: Purpose | None = None
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether automatic recharge began it: it counts in its month, and a failure suspends."""
+        return self.requested_by is None and self.purpose is None
 
     @property
     def attempt(self) -> Attempt:
@@ -372,14 +416,29 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from; empty: from nowhere outside, or nobody said.
+
+    Args:
+        ip: The connection's other end, IPv4 or IPv6.
+        user_agent: What the caller calls itself, printable and cut short.
+    """
+
+    ip: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who changed what, from what to what.
+    """Who changed what, from what to what. Written once, and never again.
 
     Args:
         operation_id: The operation it belongs to; names the record.
         actor: The token's ``sub``.
         action: A verb phrase, such as ``auto_recharge.set``.
         acceptance: None for sweeps, webhooks and machine tokens, which are exempt.
+        before: What stood there; empty: there was nothing.
+        is_machine: The actor is a back end's token, and nobody's person.
     """
 
     account: AccountRef
@@ -390,16 +449,23 @@ class AuditRecord:
     before: dict[str, Json]
     after: dict[str, Json]
     at: datetime
+    origin: Origin = field(default_factory=Origin)
+    is_machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A customer company of the operator."""
+    """A customer company of the operator.
+
+    Args:
+        storage_account_id: Which of its accounts pays for storage; None: its first.
+    """
 
     tenant_id: str
     name: str
     created_at: datetime
     version: int = 1
+    storage_account_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,4 +487,5 @@ Record = (
     | AuditRecord
     | Tenant
     | AccountListing
+    | Thing
 )

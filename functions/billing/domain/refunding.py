@@ -32,6 +32,8 @@ from billing.domain.records import (
     ReturnedRefund,
 )
 from billing.domain.refund_shown import refund_json
+from billing.domain.reservations import Holds
+from billing.domain.spendable import spendable_micros
 
 PENDING = "refunds:pending"
 """Holds what has left the wallet and is not known to have left the gateway."""
@@ -64,6 +66,7 @@ def intend_refund(
     operation: Operation,
     now: datetime,
     audit: AuditRecord | None = None,
+    holds: Holds | None = None,
 ) -> Change:
     """Commit to giving back, before the gateway is asked: the wallet pays at once.
 
@@ -73,17 +76,21 @@ def intend_refund(
         operation: Of whoever asked, pending.
         now: Aware UTC.
         audit: Who asked.
+        holds: Read after the account; None: nothing is set aside, and no call can be authorised
+            meanwhile.
 
     Raises:
         InvalidInputError: The amount is not positive, or no whole number of minor units.
         ExceedsPaymentError: More than is left of the payment; it says what is.
-        InsufficientBalanceError: The tenant has used it up; it says what can be given back.
+        InsufficientBalanceError: The tenant has used it up, or calls in progress may; it says what
+            can be given back.
     """
     assert payment.account == account.ref, "a payment is given back to whom it was credited"
     if amount_micros <= 0:
         raise InvalidInputError("the amount is positive", field="amount")
     minor_units(amount_micros, payment.currency)
-    _refuse_too_much(account, payment, amount_micros)
+    spendable = spendable_micros(account, holds or Holds(account.ref), now)
+    _refuse_too_much(account, payment, amount_micros, spendable)
     number = payment.refunds + 1
     refund = Refund(
         account=account.ref,
@@ -111,19 +118,23 @@ def intend_refund(
     draft.move(EntryKind.REFUND, WALLET, PENDING, amount_micros)
     return draft.change(
         records=(refund, *_revised(payment, reduced), *((audit,) if audit else ())),
+        holds=holds,
     )
 
 
-def _refuse_too_much(account: Account, payment: Payment, amount_micros: int) -> None:
+def _refuse_too_much(
+    account: Account, payment: Payment, amount_micros: int, spendable: int
+) -> None:
     left = payment.refundable_micros
     if amount_micros > left:
         rest = Money(left, payment.currency)
         raise ExceedsPaymentError(f"of this payment {rest} can still be given back", field="amount")
-    if amount_micros > account.wallet_micros:
-        held = max(0, account.wallet_micros)
-        refundable = min(left, held - held % step_micros(payment.currency))
+    if amount_micros > spendable:
+        refundable = min(left, spendable - spendable % step_micros(payment.currency))
+        is_used = amount_micros > account.wallet_micros
+        why = "the rest was used" if is_used else "calls in progress have set some of it aside"
         raise InsufficientBalanceError(
-            f"the wallet holds {account.wallet}, the rest was used:"
+            f"the wallet holds {account.wallet}, {why}:"
             f" {Money(refundable, payment.currency)} can be given back",
             field="amount",
         )

@@ -4,15 +4,12 @@ A roll is named by the period it closes, so running it twice changes nothing; wh
 account first brings it current, so running it late or never changes no figure either.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
-from billing.domain.account import Account, PeriodTotals
+from billing.domain.account import Account
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
-from billing.domain.grants import refill
 from billing.domain.money import Money
-from billing.domain.periods import period_after
 from billing.domain.recharge import level
 from billing.domain.records import (
     ClosedPeriod,
@@ -23,30 +20,8 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.turning import begin_next_period, is_due
 from billing.domain.units import Metered
-
-
-def is_due(account: Account, now: datetime) -> bool:
-    """Whether the account's period has ended."""
-    return account.period.end_at <= now
-
-
-def begin_next_period(account: Account) -> Account:
-    """The account one period on: totals at zero, grants refilled. Money does not move."""
-    period = period_after(account.period, account.billing_day, account.time_zone)
-    return replace(
-        account,
-        period=period,
-        totals=PeriodTotals(),
-        grants=refill(account.grants, account.plan.recurring_grants, period),
-    )
-
-
-def at(account: Account, now: datetime) -> Account:
-    """The account as it stands at an instant, even where the roll is late. For reading only."""
-    while is_due(account, now):
-        account = begin_next_period(account)
-    return account
 
 
 def roll_id(account: Account) -> str:
@@ -62,7 +37,8 @@ def roll(account: Account, now: datetime) -> Change:
         now: Aware UTC. It dates the record; the period decides everything else.
 
     Returns:
-        A Change with the closed period's record, the next period's timer, and an event.
+        A Change with the closed period's record, the next period's timer, the timer that has what
+        begins billed, and an event.
     """
     assert is_due(account, now), "the period is not over"
     operation_id = roll_id(account)
@@ -92,6 +68,7 @@ def roll(account: Account, now: datetime) -> Change:
         records=(closed,),
         timers_set=(
             Timer(TimerKind.PERIOD_END, account.ref, after.period.end_at),
+            Timer(TimerKind.BILLING, account.ref, now),
             *timers.timers_set,
         ),
         timers_cleared=timers.timers_cleared,

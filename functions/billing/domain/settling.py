@@ -13,9 +13,8 @@ from billing.domain.account import Account
 from billing.domain.change import Change
 from billing.domain.collecting import is_open, new_attempt
 from billing.domain.collecting_steps import (
-    change_of,
+    effect_change,
     finished_operation,
-    leveled,
     newly_open,
     recharge_events,
     step,
@@ -23,11 +22,13 @@ from billing.domain.collecting_steps import (
     with_open,
 )
 from billing.domain.declines import NEVER_CHARGED, DeclineGroup, retry_at
+from billing.domain.effects import Effect, Spend
 from billing.domain.ledger import WALLET, EntryKind, post
 from billing.domain.recharging import DueReason, RechargeReason, Recharging, SuspendedReason
 from billing.domain.records import (
     EventType,
     FundingSource,
+    OperationState,
     Payment,
     Recharge,
     RechargeState,
@@ -43,6 +44,7 @@ def settle_captured(
     payment_id: str,
     now: datetime,
     source: FundingSource | None = None,
+    spend: Spend | None = None,
 ) -> Change | None:
     """The gateway has the money: credit it, once, by the gateway's own payment id.
 
@@ -52,6 +54,7 @@ def settle_captured(
     Args:
         number: Which attempt was captured.
         source: Who paid; what had blocked it is over.
+        spend: What the money is for; done in the same Change, with the money in the wallet.
 
     Returns:
         The Change, or None where this payment is credited already.
@@ -70,7 +73,7 @@ def settle_captured(
     recharging = account.recharging.resumed()
     if is_the_open_one:
         recharging = _closed(recharging, recharge.ordinal)
-    elif recharge.requested_by is None:
+    elif recharge.is_automatic:
         # It comes on top of what the month has counted.
         recharging = with_counted(account, recharging, recharge.amount_micros, now)
     operation = step(
@@ -100,21 +103,18 @@ def settle_captured(
         credited_by=operation.operation_id,
     )
     freed = has_paid(source) if source else None
-    timers = leveled(account, credited, now)
-    return Change(
-        before=account,
-        after=timers.account.next_version(),
-        operation=operation,
-        finished=finished_operation(account, settled, now) if is_closed else None,
+    told = recharge_events(account, settled, operation, (EventType.RECHARGE_SUCCEEDED,), now)
+    came = Effect(
+        credited,
         entries=(entry,),
         records=(settled, payment, freed) if freed and freed != source else (settled, payment),
-        timers_set=timers.timers_set,
-        timers_cleared=timers.timers_cleared,
-        events=(
-            *recharge_events(account, settled, operation, (EventType.RECHARGE_SUCCEEDED,), now),
-            *timers.events,
-        ),
+        events=told,
     )
+    effect = came.then(spend(credited)) if spend else came
+    finished = finished_operation(account, settled, now) if is_closed else None
+    if finished is not None and effect.is_refused:
+        finished = replace(finished, state=OperationState.FAILED)
+    return effect_change(account, effect, operation=operation, finished=finished, now=now)
 
 
 def settle_declined(
@@ -124,6 +124,7 @@ def settle_declined(
     group: DeclineGroup,
     sources: Mapping[str, FundingSource],
     now: datetime,
+    given_up: Spend | None = None,
 ) -> Change:
     """The gateway definitely did not charge. The next source is asked, or the recharge has failed.
 
@@ -135,6 +136,7 @@ def settle_declined(
         account: With this recharge open.
         code: Why the last attempt was declined, in the gateway's words.
         sources: All of the account's, by id.
+        given_up: What becomes of what it was for, once nobody is left to ask.
     """
     assert is_open(account, recharge), "only an open recharge can be declined"
     number = recharge.attempt.number
@@ -165,27 +167,27 @@ def settle_declined(
         after = replace(so_far, state=RechargeState.SUCCEEDED, settled_at=now)
         recharging = _closed(account.recharging, recharge.ordinal)
         types = []
-        if recharge.requested_by is None:
+        if recharge.is_automatic:
             recharging = _taken_back(account, recharging, recharge)
     else:
         after = replace(so_far, state=RechargeState.FAILED, settled_at=now, source_ids=())
         recharging = _closed(account.recharging, recharge.ordinal)
         types = [EventType.RECHARGE_FAILED]
-        if recharge.requested_by is None:
+        if recharge.is_automatic:
             recharging = _failed(account, recharging, after, now_known, now)
     if asked is not None and group.blocks_source:
         types.append(EventType.FUNDING_SOURCE_BLOCKED)
     if recharging.suspended_at is not None and account.recharging.suspended_at is None:
         types.append(EventType.RECHARGE_SUSPENDED)
-    return change_of(
-        account,
-        recharging,
-        operation=operation,
-        finished=finished_operation(account, after, now),
+    went = Effect(
+        replace(account, recharging=recharging),
         records=(after, *records),
         events=recharge_events(account, after, operation, tuple(types), now, recharging),
-        now=now,
     )
+    is_given_up = given_up is not None and after.state is RechargeState.FAILED
+    effect = went.then(given_up(went.account)) if given_up and is_given_up else went
+    finished = finished_operation(account, after, now)
+    return effect_change(account, effect, operation=operation, finished=finished, now=now)
 
 
 def _next_source(

@@ -43,6 +43,11 @@ def is_busy(account: Account, source: FundingSource) -> bool:
     return any(one.source_id == source.source_id for one in account.recharging.opened)
 
 
+def is_somebody_new(asked: tuple[str, ...], before: tuple[str, ...]) -> bool:
+    """Whether there is somebody to ask who was not there before, or another who is asked first."""
+    return bool(asked) and (asked[:1] != before[:1] or not set(asked) <= set(before))
+
+
 def limit_micros(source: FundingSource) -> int | None:
     """The most one debit without its customer may be; None: no limit of its own."""
     if source.method is not PaymentMethod.UPI:

@@ -30,6 +30,7 @@ class Figures:
     Args:
         calls: Answered or not.
         metered: Units other than seconds and messages.
+        other_micros: Of ``wallet_micros``, what was paid for anything but seconds.
     """
 
     calls: int = 0
@@ -39,25 +40,28 @@ class Figures:
     granted_messages: int = 0
     wallet_micros: int = 0
     metered: Metered = ()
+    # Last, as the stored form leaves out zeros at the end: most days have none of it.
+    other_micros: int = 0
 
     def plus(self, other: "Figures") -> "Figures":
-        sums = [getattr(self, name) + getattr(other, name) for name in _NUMBERS]
-        return replace(Figures(*sums), metered=metered_plus(self.metered, *other.metered))
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
+        return Figures(**sums, metered=metered_plus(self.metered, *other.metered))
 
     def negated(self) -> "Figures":
         metered = tuple((unit, -quantity, -granted) for unit, quantity, granted in self.metered)
-        return replace(Figures(*(-getattr(self, name) for name in _NUMBERS)), metered=metered)
+        return Figures(**{name: -getattr(self, name) for name in _NUMBERS}, metered=metered)
 
     @staticmethod
     def of(call: Call) -> "Figures":
         granted = sum(quantity for _, quantity in call.granted)
         unit = call.event.unit
+        paid = call.wallet_micros
         if unit.is_own:
             metered = metered_plus((), (unit, call.billed_quantity, granted))
-            return Figures(wallet_micros=call.wallet_micros, metered=metered)
+            return Figures(wallet_micros=paid, metered=metered, other_micros=paid)
         if unit.is_timed:
-            return Figures(1, call.billed_quantity, granted, 0, 0, call.wallet_micros)
-        return Figures(0, 0, 0, call.billed_quantity, granted, call.wallet_micros)
+            return Figures(1, call.billed_quantity, granted, 0, 0, paid)
+        return Figures(0, 0, 0, call.billed_quantity, granted, paid, other_micros=paid)
 
     @staticmethod
     def total(parts: "Iterable[Figures]") -> "Figures":
@@ -65,6 +69,16 @@ class Figures:
         for part in parts:
             total = total.plus(part)
         return total
+
+    def minutes_for(self, micros: int) -> int | None:
+        """How many whole minutes of calls so much buys, at the average that the wallet paid for
+        those in here; None: it has paid for none. Minutes that a grant paid for have no price.
+        """
+        paid_seconds = self.voice_seconds - self.granted_voice_seconds
+        paid_micros = self.wallet_micros - self.other_micros
+        if paid_seconds <= 0 or paid_micros <= 0:
+            return None
+        return max(0, micros) * paid_seconds // (paid_micros * 60)
 
 
 _NUMBERS = tuple(field.name for field in fields(Figures) if field.name != "metered")

@@ -3,6 +3,7 @@
 from billing.domain.quarantine import (
     Parked,
 )
+from billing.ports.audit import AuditPosition, AuditTrail
 from billing.ports.book import (
     AlreadyRecordedError,
     Book,
@@ -10,6 +11,8 @@ from billing.ports.book import (
     Directory,
     Timers,
 )
+from billing.ports.members import Members
+from billing.ports.papers import PaperLink, PaperStore, Printer
 from billing.ports.payments import (
     ActionNeeded,
     Captured,
@@ -27,6 +30,7 @@ from billing.ports.payments import (
     SetupRequest,
     SourceSaved,
 )
+from billing.ports.quotes import Quotes
 from billing.ports.reservations import Reservations
 from billing.ports.selling import (
     DECK_VERSIONS_KEPT,
@@ -68,6 +72,8 @@ __all__ = [
     "DECK_VERSIONS_KEPT",
     "ActionNeeded",
     "AlreadyRecordedError",
+    "AuditPosition",
+    "AuditTrail",
     "Book",
     "Bus",
     "CallsRecordedError",
@@ -90,12 +96,17 @@ __all__ = [
     "Gateway",
     "GatewayWebhooks",
     "KeptPart",
+    "Members",
     "Outcome",
+    "PaperLink",
+    "PaperStore",
     "Parked",
     "PartialCall",
+    "Printer",
     "Processing",
     "ProviderRecords",
     "Quarantine",
+    "Quotes",
     "ReconciliationQueue",
     "RefundRefused",
     "RefundRequest",

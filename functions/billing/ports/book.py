@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
@@ -21,7 +21,10 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.things import Thing
 from billing.domain.usage import Call, CallKey
+
+T = TypeVar("T", bound=Thing)
 
 
 class AlreadyRecordedError(TalktimeError):
@@ -56,6 +59,10 @@ class Book(Protocol):
         Raises:
             NotFoundError: No such account under this tenant.
         """
+        ...
+
+    def states(self, refs: Iterable[AccountRef]) -> dict[AccountRef, Account]:
+        """Those of the accounts that exist, each as of its last committed Change, read together."""
         ...
 
     def operation(self, ref: AccountRef, operation_id: str) -> Operation | None:
@@ -127,7 +134,11 @@ class Book(Protocol):
             CallsRecordedError: Calls of the batch are in the book, with whatever content: compare
                 fingerprints, drop them, decide the rest again. Nothing was written.
             StaleAccountError: The account moved on since it was read (or, for an opening Change,
-                exists). Nothing was written.
+                exists), or so did what is set aside for calls, or the tenant's members. Nothing was
+                written.
+            NumberTakenError: A phone number that it claims is somebody's. Nothing was written.
+            MemberExistsError: Another member of the tenant has the address or subject. Nothing was
+                written.
             BookContendedError: Throttled, or in conflict with another transaction. Nothing was
                 written.
             committed: Everything was written together.
@@ -160,6 +171,27 @@ class Book(Protocol):
         """All of them, removed ones too, by id; strongly consistent."""
         ...
 
+    def thing(self, ref: AccountRef, kind: type[T], name: str = "") -> T | None:
+        """The thing of that kind and name, strongly consistent; None: there is none."""
+        ...
+
+    def things(
+        self,
+        ref: AccountRef,
+        kind: type[T],
+        prefix: str = "",
+        *,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[T]:
+        """All of a kind whose names begin so, by name; strongly consistent.
+
+        Args:
+            before: Only names before this one, from there backwards: newest first, where names
+                rise with time. Empty: from the last one. None: forwards, from the first.
+        """
+        ...
+
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
         """Periods that turned in that calendar year (UTC), oldest first."""
         ...
@@ -179,8 +211,8 @@ class Directory(Protocol):
         """Tenants by id, after the given one."""
         ...
 
-    def rename_tenant(self, tenant: Tenant, name: str) -> Tenant:
-        """Give the tenant another name, if it is still at the version seen.
+    def amend_tenant(self, seen: Tenant, wanted: Tenant) -> Tenant:
+        """Store a tenant as it is wanted, one version later, if it is still at the version seen.
 
         Raises:
             ConflictError: Somebody else changed it since.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from billing.domain.account import AccountRef
@@ -19,12 +19,36 @@ class StoredCatalog:
 
 
 class Catalogs(Protocol):
-    """The operator's catalogue: one versioned document."""
+    """The operator's catalogue: one versioned document. A version never changes."""
 
     def current(self) -> StoredCatalog:
         """
         Raises:
             NotFoundError: The operator has not uploaded one yet.
+        """
+        ...
+
+    def version(self, version: int) -> StoredCatalog:
+        """One version, however old; kept in memory.
+
+        Raises:
+            NotFoundError: There never was one of that number.
+        """
+        ...
+
+    def version_for_existing(self, seen_version: int, day: date) -> StoredCatalog:
+        """What a subscription goes on under, whose term begins on a day.
+
+        Args:
+            seen_version: What it was sold under, or has gone on under since.
+            day: The first local day of the term.
+
+        Returns:
+            The newest later version whose ``existing_from`` is that day or before it; the seen one,
+            where there is none.
+
+        Raises:
+            NotFoundError: There never was a version of the seen number.
         """
         ...
 

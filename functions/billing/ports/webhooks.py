@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from billing.domain.account import AccountRef
-from billing.domain.records import Event
+from billing.domain.records import AuditRecord, Event
 from billing.domain.webhook_deliveries import Delivery, DeliveryState, Outcome
 from billing.domain.webhook_endpoints import WebhookEndpoints
 
@@ -22,11 +22,11 @@ class EndpointStore(Protocol):
 
     def secrets(self, ref: AccountRef) -> Secrets: ...
 
-    def save(self, settings: WebhookEndpoints, secrets: Secrets) -> None:
-        """Store the next version.
+    def save(self, settings: WebhookEndpoints, secrets: Secrets, audit: AuditRecord) -> None:
+        """Store the next version, together with the record of who made it.
 
         Raises:
-            ConflictError: The version before it is not the current one.
+            ConflictError: The version before it is not the current one. Nothing was written.
         """
         ...
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from billing.domain import arranging
 from billing.domain.account import Account, AccountRef
-from billing.domain.arranging import By
+from billing.domain.audit import By
 from billing.domain.change import Change
 from billing.domain.errors import NotFoundError
 from billing.domain.records import FundingSource, SourceState

@@ -3,14 +3,24 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.domain import reservations, rolling
+from billing.domain import authorising, reservations, turning
 from billing.domain.account import Account, AccountRef
+from billing.domain.authorising import CallWanted
 from billing.domain.covering import Tariff, possible_answers, rate_now
-from billing.domain.errors import DestinationNotRatedError, NoRateDeckError, NotFoundError
+from billing.domain.errors import (
+    DestinationNotRatedError,
+    NoRateDeckError,
+    NotFoundError,
+    NumberOnHoldError,
+)
+from billing.domain.licences import Entitlement
+from billing.domain.numbers import NumberState, PhoneNumber
 from billing.domain.rating import Rate
-from billing.domain.reservations import CallWanted, Holds, Reservation
+from billing.domain.reservations import Holds, Reservation, reservation_id
 from billing.ports import Book, Clock, Decks
 from billing.services.change_holds import ChangeHolds
+from billing.services.read_entitlement import ReadEntitlement
+from billing.services.tell_exhausted import TellExhausted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +47,36 @@ class AuthoriseCall:
     """
 
     def __init__(
-        self, *, book: Book, decks: Decks, clock: Clock, change_holds: ChangeHolds
+        self,
+        *,
+        book: Book,
+        decks: Decks,
+        clock: Clock,
+        change_holds: ChangeHolds,
+        read_entitlement: ReadEntitlement,
+        tell_exhausted: TellExhausted,
     ) -> None:
         self._book = book
         self._decks = decks
         self._clock = clock
         self._change_holds = change_holds
+        self._read_entitlement = read_entitlement
+        self._tell_exhausted = tell_exhausted
 
     def authorise(self, ref: AccountRef, wanted: CallWanted) -> Authorised:
         """Set aside what a call needs.
 
         Raises:
-            NotFoundError: No such account.
+            NotFoundError: No such account; or, naming the field, no such licence or member.
             ConflictError: The call id is authorised for another call.
-            InvalidInputError: The duration is out of bounds.
+            InvalidInputError: The duration is out of bounds, or the licence is for members and none
+                is named.
             DestinationNotRatedError: The account's deck has no price for the number, or none of its
                 versions is in force, or it is in another currency.
             DestinationBlockedError: The deck blocks the number.
+            NumberOnHoldError: The number at this end is not paid for.
+            LicenceRequiredError: The member has no licence of a kind that is held by name.
+            InsufficientPortsError: It may take no port of the pool, or all of them are out.
             ConcurrencyLimitReachedError: As many calls as the plan allows are going on.
             InsufficientBalanceError: Not even the first increment can be paid.
             BookBusyError: Nothing was written; try later.
@@ -61,11 +84,15 @@ class AuthoriseCall:
 
         def decide(holds: Holds) -> tuple[Holds, Authorised]:
             account, now = self._current(ref)
+            if holds.find(reservation_id(ref, wanted.call_id), now) is None:
+                self._check_number(ref, wanted.own_number)
             tariffs = self._tariffs(account, now)
-            after, made = reservations.authorise(account, holds, tariffs, wanted, now)
+            entitlement = self._entitlement(account, wanted)
+            after, made = authorising.authorise(account, holds, tariffs, wanted, now, entitlement)
             return after, self._authorised(account, made)
 
-        return self._change_holds(ref, decide)
+        with self._tell_exhausted.watching(ref):
+            return self._change_holds(ref, decide)
 
     def extend(self, tenant_id: str, name: str, duration_seconds: int) -> Authorised:
         """Cover a running call for so many seconds in all, as far as the money goes.
@@ -81,18 +108,32 @@ class AuthoriseCall:
             account, now = self._current(ref)
             standing = find_live(holds, name, now)
             tariffs = self._tariffs(account, standing.reserved_at)
-            after, made = reservations.extend(
+            after, made = authorising.extend(
                 account, holds, tariffs, standing, duration_seconds, now
             )
             return after, self._authorised(account, made)
 
         return self._change_holds(ref, decide)
 
+    def _check_number(self, ref: AccountRef, e164: str) -> None:
+        """
+        Raises:
+            NumberOnHoldError: It is the account's, and not paid for.
+        """
+        number = self._book.thing(ref, PhoneNumber, e164) if e164 else None
+        if number is not None and number.state is NumberState.ON_HOLD:
+            raise NumberOnHoldError(f"{e164} is not paid for, and on hold until it is")
+
+    def _entitlement(self, account: Account, wanted: CallWanted) -> Entitlement | None:
+        if not wanted.licence:
+            return None
+        return self._read_entitlement.entitlement(account, wanted.licence, wanted.member_id)
+
     def _current(self, ref: AccountRef) -> tuple[Account, datetime]:
         """The account, in the period it is in even where the roll is late, and the time."""
         account = self._book.account(ref)
         now = self._clock.now()
-        return rolling.at(account, now), now
+        return turning.at(account, now), now
 
     def _tariffs(self, account: Account, at: datetime) -> tuple[Tariff, ...]:
         versions = self._decks.versions(account.rate_deck)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from billing.domain import rolling
+from billing.domain import alerts, rolling, turning
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.errors import (
@@ -31,14 +31,20 @@ class ChangeAccount:
         clock: Read once per attempt, after the account, so that a decision is never older than
             what it was decided from.
         sleep: Waits so many seconds.
+        on_written: Is given every Change, once it is written.
     """
 
     def __init__(
-        self, book: Book, clock: Clock, sleep: Callable[[float], None] = time.sleep
+        self,
+        book: Book,
+        clock: Clock,
+        sleep: Callable[[float], None] = time.sleep,
+        on_written: Callable[[Change], None] | None = None,
     ) -> None:
         self._book = book
         self._clock = clock
         self._sleep = sleep
+        self._on_written = on_written
 
     def __call__(
         self, ref: AccountRef, decide: Decision, operation: tuple[str, str] | None = None
@@ -46,7 +52,8 @@ class ChangeAccount:
         """Decide on the current account and write the decision.
 
         Every period that has ended is rolled first, each in a Change of its own, so that no
-        decision is ever made in a period that is over.
+        decision is ever made in a period that is over. Each Change also tells the alerts that it
+        begins.
 
         Args:
             ref: Which account.
@@ -72,10 +79,12 @@ class ChangeAccount:
             if operation is not None:
                 self._refuse_recorded(ref, *operation)
             now = self._clock.now()
-            is_turning = rolling.is_due(account, now)
+            is_turning = turning.is_due(account, now)
             change = rolling.roll(account, now) if is_turning else decide(account, now)
             if change is None:
                 return None
+            # What is told of a balance or a grant follows from any Change, whoever decided it.
+            change = alerts.told(change, now)
             try:
                 self._book.commit(change)
             except (StaleAccountError, BookContendedError):
@@ -87,6 +96,8 @@ class ChangeAccount:
                 if not is_turning:
                     raise
             else:
+                if self._on_written is not None:
+                    self._on_written(change)
                 if not is_turning:
                     return change
         raise BookBusyError("the account is busy; nothing was written, try again shortly")

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from billing.domain.account import AccountRef
 from billing.domain.errors import BookBusyError, BookContendedError, ConflictError
+from billing.domain.port_hours import by_day, finished
 from billing.domain.reservations import Holds
 from billing.ports import Reservations
 from billing.services.racing import MAX_ATTEMPTS, wait_seconds
@@ -14,7 +16,10 @@ T = TypeVar("T")
 
 
 class ChangeHolds:
-    """The one way reservations are changed.
+    """The one way reservations and leases are changed.
+
+    What the hours before came to is kept first: it is in the holds no more once they are saved.
+    Keeping it again changes nothing.
 
     Args:
         sleep: Waits so many seconds.
@@ -47,6 +52,7 @@ class ChangeHolds:
             if after is holds:
                 return answer
             try:
+                self._keep_hours(holds, after)
                 self._reservations.save(after, holds.version)
             except (ConflictError, BookContendedError):
                 if lost < MAX_ATTEMPTS:
@@ -54,3 +60,13 @@ class ChangeHolds:
             else:
                 return answer
         raise BookBusyError("the account is busy; nothing was written, try again shortly")
+
+    def _keep_hours(self, before: Holds, after: Holds) -> None:
+        for (kind, day), peaks in by_day(finished(before, after)).items():
+            kept = self._reservations.port_day(before.account, kind, day)
+            raised = kept
+            for peak in peaks:
+                raised = raised.raised(peak)
+            if raised is not kept:
+                # However many hours it is, it is one change of the day.
+                self._reservations.keep_port_day(replace(raised, version=kept.version + 1))

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from billing.domain import collecting, settling
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.collecting import KEY_KEPT, Intent
 from billing.domain.declines import NEVER_CHARGED, DeclineGroup
+from billing.domain.documents import DocumentNumbers
+from billing.domain.effects import Spend
 from billing.domain.errors import (
     GatewayKeyReusedError,
     IdConflictError,
@@ -20,11 +23,13 @@ from billing.domain.errors import (
 )
 from billing.domain.money import Money, minor_units
 from billing.domain.payments import PaymentMethod
+from billing.domain.receipting import with_receipt
 from billing.domain.recharging import RechargeReason
 from billing.domain.records import (
     AuditRecord,
     FundingSource,
     Operation,
+    PurposeKind,
     Recharge,
     RechargeState,
     SourceState,
@@ -64,11 +69,33 @@ class RechargeRequest:
     one_off: str | None = None
 
 
+class Spends(Protocol):
+    """What payments of one purpose are spent on. Reads what that needs when it is called, which is
+    after the account; the effect itself is pure."""
+
+    def captured(self, recharge: Recharge, payment: tuple[str, str], now: datetime) -> Spend:
+        """The money has come, and is in the wallet.
+
+        Args:
+            payment: The gateway's name and its id of the payment.
+        """
+        ...
+
+    def given_up(self, recharge: Recharge, now: datetime) -> Spend:
+        """Nobody is left to ask.
+
+        Args:
+            recharge: Whose last attempt says why it was declined.
+        """
+        ...
+
+
 class CollectRecharge:
     """Runs the saga from wherever it stands.
 
     Args:
         gateways: By name; a funding source names its own.
+        spends: What is done with payments that do not fill the wallet.
     """
 
     def __init__(
@@ -78,7 +105,9 @@ class CollectRecharge:
         gateways: Mapping[str, Gateway],
         clock: Clock,
         change_account: ChangeAccount,
+        spends: Mapping[PurposeKind, Spends] | None = None,
     ) -> None:
+        self._spends = spends or {}
         self._book = book
         self._gateways = gateways
         self._clock = clock
@@ -131,7 +160,7 @@ class CollectRecharge:
         def decide(account: Account, now: datetime) -> Change:
             return collecting.intend(
                 account,
-                self._intent(account, request, now),
+                self.intent(account, request, now),
                 now,
                 requested=request.operation,
                 audit=request.audit,
@@ -141,10 +170,16 @@ class CollectRecharge:
         change = self._change_account(ref, decide, operation)
         assert change is not None
         ordinal = change.after.recharging.ordinal
-        self._finish(ref, ordinal)
+        self.finish(ref, ordinal)
         return self._book.recharge(ref, ordinal)
 
-    def _intent(self, account: Account, request: RechargeRequest, now: datetime) -> Intent:
+    def intent(self, account: Account, request: RechargeRequest, now: datetime) -> Intent:
+        """Whom a request asks, and for what.
+
+        Raises:
+            InvalidInputError, NotFoundError, NoFundingSourceError, RechargeInProgressError: See
+                ``request``.
+        """
         amount_micros = request.amount_micros
         if amount_micros <= 0:
             raise InvalidInputError("the amount is positive", field="amount")
@@ -196,15 +231,21 @@ class CollectRecharge:
         stuck: PaymentUnknownError | GatewayKeyReusedError | None = None
         for one in opened:
             try:
-                self._finish(ref, one.ordinal)
+                self.finish(ref, one.ordinal)
             except (PaymentUnknownError, GatewayKeyReusedError) as error:
                 stuck = error
         if stuck is not None:
             raise stuck
         return self._book.recharge(ref, opened[-1].ordinal) if opened else None
 
-    def _finish(self, ref: AccountRef, ordinal: int) -> None:
-        """Ask source after source, until the outcome is known or has to be waited for."""
+    def finish(self, ref: AccountRef, ordinal: int) -> None:
+        """Ask source after source, until the outcome is known or has to be waited for.
+
+        Raises:
+            PaymentUnknownError: A gateway did not answer; the recharge stays open as unknown.
+            GatewayKeyReusedError: The same of a gateway that refuses the key.
+            BookBusyError: Try later.
+        """
         while True:
             recharge = self._book.recharge(ref, ordinal)
             if recharge.state.is_final:
@@ -278,8 +319,20 @@ class CollectRecharge:
             if isinstance(outcome, Captured):
                 paid_by = current.attempts[number - 1].source_id
                 source = self._sources(ref).get(paid_by)
+                payment = (current.attempts[number - 1].gateway, outcome.payment_id)
+                spend = None
+                if current.purpose is not None:
+                    spend = self._spends[current.purpose.kind].captured(current, payment, now)
+                spend = with_receipt(
+                    spend,
+                    current,
+                    payment,
+                    self._book.thing(ref, DocumentNumbers) or DocumentNumbers(ref),
+                    source.label if source else "",
+                    now,
+                )
                 return settling.settle_captured(
-                    account, current, number, outcome.payment_id, now, source
+                    account, current, number, outcome.payment_id, now, source, spend
                 )
             if not collecting.is_open(account, current) or current.attempt.number != number:
                 return None
@@ -324,8 +377,13 @@ class CollectRecharge:
                 )
             case Declined():
                 sources = self._sources(account.ref)
+                given_up = None
+                if current.purpose is not None:
+                    declined = replace(current.attempt, failure_code=outcome.code)
+                    told = replace(current, attempts=(*current.attempts[:-1], declined))
+                    given_up = self._spends[current.purpose.kind].given_up(told, now)
                 return settling.settle_declined(
-                    account, current, outcome.code, outcome.group, sources, now
+                    account, current, outcome.code, outcome.group, sources, now, given_up
                 )
             case None if current.attempt.payment_id:
                 # It is known to be on its way; that nobody could be asked changes nothing.

@@ -1,7 +1,7 @@
 """Correct a recorded call: take back what was charged, and charge what should have been."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.domain.account import Account, AccountRef
@@ -95,7 +95,7 @@ class CorrectUsage:
         Args:
             amended: The call as it should be, from the call as it stands.
             cause: The request's operation id and body hash.
-            audit: Recorded with it, even where nothing changes.
+            audit: Recorded with it, even where nothing changes; what stood before is added here.
 
         Returns:
             The revision that the request led to: the same one for every repetition.
@@ -109,14 +109,20 @@ class CorrectUsage:
             current = self._current(account.ref, key)
             correction = self._correction(account, amended(current.event), now)
             operation = _operation(account, cause, now, _answer(correction))
+            stood = {
+                name: value
+                for name, value in current.event.to_json().items()
+                if name in audit.after
+            }
+            record = replace(audit, before=stood)
             if correction.changes_anything:
                 source = CorrectionSource.OPERATOR
-                return correct_usage(account, [correction], source, operation, now, (audit,))
+                return correct_usage(account, [correction], source, operation, now, (record,))
             return Change(
                 before=account,
                 after=account.next_version(),
                 operation=operation,
-                records=(audit,),
+                records=(record,),
             )
 
         try:

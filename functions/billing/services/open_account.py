@@ -1,13 +1,18 @@
 """Open a tenant with its first billing account, or a further account."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from billing.domain.account import Account, AccountRef
 from billing.domain.canonical import Json
-from billing.domain.errors import ConflictError, StaleAccountError
-from billing.domain.opening import new_account, open_account
+from billing.domain.catalog_versions import plan_of
+from billing.domain.errors import BookBusyError, ConflictError, NotSoldError, StaleAccountError
+from billing.domain.opening import first_to_bill, new_account, open_account
 from billing.domain.records import Operation, OperationState, Tenant
-from billing.ports import Book, Catalogs, Clock
+from billing.domain.renewing import renewal_lines
+from billing.domain.subscription import Subscription
+from billing.ports import Book, Catalogs, Clock, StoredCatalog
+from billing.services.bill_account import BillAccount
 from billing.services.change_account import recorded_error
 
 
@@ -25,9 +30,20 @@ class NewAccount:
 
 
 class OpenAccount:
-    """Opens accounts under the plan as the catalogue sells it now."""
+    """Opens accounts under the plan as the catalogue sells it now.
 
-    def __init__(self, book: Book, catalogs: Catalogs, clock: Clock) -> None:
+    Args:
+        bill_account: Bills the first period at once; None: the timer that stands has it billed.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        catalogs: Catalogs,
+        clock: Clock,
+        bill_account: BillAccount | None = None,
+    ) -> None:
+        self._bill_account = bill_account
         self._book = book
         self._catalogs = catalogs
         self._clock = clock
@@ -43,6 +59,7 @@ class OpenAccount:
             IdConflictError: The key was used for another request.
             NotFoundError: There is no catalogue yet, or no such plan in it.
             InvalidInputError: Names the field.
+            NotSoldError: The plan has no price in this currency.
             ConflictError: The tenant or the account exists already.
             BookContendedError: Nothing was written; try again.
         """
@@ -69,12 +86,31 @@ class OpenAccount:
             answer=opened_json(account, wanted.name, tenant),
             recorded_at=now,
         )
-        change = open_account(account, wanted.name, operation, tenant, now)
+        subscription = first_to_bill(account)
+        _require_sold(account, subscription, stored)
+        change = open_account(account, wanted.name, operation, tenant, now, subscription)
         try:
             self._book.commit(change)
         except StaleAccountError as error:
             raise ConflictError(f"account {wanted.ref.account_id!r} exists already") from error
+        if self._bill_account is not None:
+            # It is open, and the timer that stands has it billed in any case.
+            with suppress(BookBusyError):
+                self._bill_account.bill(wanted.ref)
         return change.after
+
+
+def _require_sold(account: Account, subscription: Subscription, stored: StoredCatalog) -> None:
+    """
+    Raises:
+        NotSoldError: The plan has no price in the account's currency.
+    """
+    plan = plan_of(stored.catalog, subscription.plan_id)
+    try:
+        renewal_lines(account, subscription, plan, stored.catalog, subscription.term)
+    except NotSoldError as error:
+        error.field = "plan"
+        raise
 
 
 def opened_json(account: Account, name: str, tenant: Tenant | None) -> dict[str, Json]:

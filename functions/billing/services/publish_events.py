@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from billing.domain.documents import InvoiceState
 from billing.domain.records import Event, EventType
 from billing.ports import Events, WorkQueue
 
@@ -10,7 +11,8 @@ class PublishEvents:
     """Publishes at least once: a crash in between publishes again, under the same event ids.
 
     Args:
-        recharge_queue: The queue of the worker that collects: an early recharge waits for no sweep.
+        recharge_queue: The queue of the worker that collects: an early recharge waits for no sweep,
+            nor does an invoice, or who can be asked for one that is past due.
     """
 
     def __init__(self, events: Events, recharge_queue: WorkQueue) -> None:
@@ -32,7 +34,20 @@ class PublishEvents:
         self._events.publish(events)
         self._events.forget(events)
 
+    def tell(self, events: Sequence[Event]) -> None:
+        """Put on the bus what lies in no outbox: there is nothing to forget.
+
+        Raises:
+            TalktimeError: The bus did not take all of them; tell them again.
+        """
+        self._events.publish(events)
+
 
 def is_at_once(event: Event) -> bool:
-    """Whether the event announces a recharge that the wallet cannot wait a cycle for."""
-    return event.type is EventType.RECHARGE_SCHEDULED and event.data.get("at_once") is True
+    """Whether the event announces a recharge that the wallet cannot wait a cycle for, an invoice,
+    or a source that one may be waiting for."""
+    if event.type is EventType.RECHARGE_SCHEDULED:
+        return event.data.get("at_once") is True
+    if event.type is EventType.INVOICE_ISSUED:
+        return event.data.get("state") == InvoiceState.OPEN
+    return event.type is EventType.FUNDING_SOURCE_ADDED

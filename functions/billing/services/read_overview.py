@@ -1,19 +1,26 @@
 """Read how an account stands: everything the billing page draws, as of one instant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from billing.domain import rolling
+from billing.domain import turning
 from billing.domain.account import Account, AccountRef
+from billing.domain.alerts import AlertTold
+from billing.domain.catalog import Catalog
 from billing.domain.errors import NotFoundError
 from billing.domain.grants import Grant, Scope
 from billing.domain.money import ceil_div
 from billing.domain.recharge_amount import Amount, amount_to_collect, collected_this_month_micros
 from billing.domain.recharge_balance import empties_at, is_early, next_cycle_at, threshold_micros
 from billing.domain.recharge_status import RechargeStatus, recharge_status
+from billing.domain.selling import Contacts
 from billing.domain.spend import average_now, burn_per_hour_micros
+from billing.domain.standing_alerts import StandingAlert, standing_alerts
 from billing.domain.units import Unit
 from billing.ports import Book, Catalogs, Clock, Reservations
+from billing.services.estimate_minutes import EstimateMinutes
+from billing.services.list_numbers import ListNumbers, PricedNumber
+from billing.services.read_subscription import HeldView, ReadSubscription
 
 HUNDREDTHS = 10_000
 """Hundredths of a per cent in the whole."""
@@ -78,6 +85,12 @@ class Overview:
         next_cycle_at: When the next sweep looks for what is due.
         status: How automatic recharge stands.
         early: What early recharge sees; None: it is off.
+        alerts: What stands.
+        contacts: Whom to ask, where the system cannot help.
+        held: What it holds, and what renews when.
+        numbers: Its phone numbers, those on hold first.
+        approximate_minutes: How many minutes of calls what is available buys, at the average price
+            of the last 30 days; None: the wallet paid for none.
     """
 
     account: Account
@@ -94,41 +107,98 @@ class Overview:
     next_cycle_at: datetime
     status: RechargeStatus
     early: EarlyView | None
+    alerts: tuple[StandingAlert, ...]
+    contacts: Contacts = field(default_factory=Contacts)
+    held: HeldView | None = None
+    numbers: tuple[PricedNumber, ...] = ()
+    approximate_minutes: int | None = None
+
+    @property
+    def next_payment(self) -> tuple[datetime, int]:
+        """When something is paid by itself next, and what it comes to, tax included: the renewal
+        of the term, of the numbers with the period, or both where they are on one day."""
+        assert self.held is not None, "it was read with money"
+        turns_at, numbers = self.account.period.end_at, sum(one.due_micros for one in self.numbers)
+        renews_at, renewal = self.held.next_renewal_at, self.held.next_renewal_micros
+        if not numbers:
+            return renews_at, renewal
+        return turns_at, numbers + (renewal if renews_at == turns_at else 0)
 
 
 class ReadOverview:
     """Reads, and changes nothing: a late roll is computed, not carried out."""
 
     def __init__(
-        self, book: Book, catalogs: Catalogs, reservations: Reservations, clock: Clock
+        self,
+        *,
+        book: Book,
+        catalogs: Catalogs,
+        reservations: Reservations,
+        clock: Clock,
+        read_subscription: ReadSubscription,
+        list_numbers: ListNumbers,
+        estimate_minutes: EstimateMinutes,
     ) -> None:
         self._book = book
         self._catalogs = catalogs
         self._reservations = reservations
         self._clock = clock
+        self._read_subscription = read_subscription
+        self._list_numbers = list_numbers
+        self._estimate_minutes = estimate_minutes
 
-    def read(self, ref: AccountRef) -> Overview:
+    def read(self, ref: AccountRef, *, with_money: bool = True) -> Overview:
         """
+        Args:
+            with_money: Whether what it holds, owes and can pay for is read as well.
+
         Raises:
             NotFoundError: No such account.
         """
         holds = self._reservations.holds(ref)
         account = self._book.account(ref)
         now = self._clock.now()
-        plan_name = self._plan_name(account.plan.plan_id)
-        return overview(account, plan_name, holds.reserved_micros(now), now)
+        catalog = self._catalog()
+        plan_name = _plan_name(catalog, account.plan.plan_id)
+        found = overview(account, plan_name, holds.reserved_micros(now), now)
+        found = replace(
+            found,
+            alerts=self._since(ref, found.alerts),
+            contacts=catalog.contacts if catalog else Contacts(),
+        )
+        if not with_money:
+            return found
+        available = account.wallet_micros - found.reserved_micros
+        return replace(
+            found,
+            held=self._read_subscription.view(account, now),
+            numbers=tuple(self._list_numbers.held(found.account)),
+            approximate_minutes=self._estimate_minutes.estimate(account, available, now),
+        )
 
-    def _plan_name(self, plan_id: str) -> str:
+    def _since(
+        self, ref: AccountRef, alerts: tuple[StandingAlert, ...]
+    ) -> tuple[StandingAlert, ...]:
+        if not alerts:
+            return ()
+        since = {told.name: told.since for told in self._book.things(ref, AlertTold)}
+        return tuple(replace(alert, since=since.get(alert.name)) for alert in alerts)
+
+    def _catalog(self) -> Catalog | None:
         try:
-            plan = self._catalogs.current().catalog.plans.get(plan_id)
+            return self._catalogs.current().catalog
         except NotFoundError:
-            return plan_id
-        return plan.name if plan else plan_id
+            return None
+
+
+def _plan_name(catalog: Catalog | None, plan_id: str) -> str:
+    plan = catalog.plans.get(plan_id) if catalog else None
+    return plan.name if plan else plan_id
 
 
 def overview(account: Account, plan_name: str, reserved_micros: int, now: datetime) -> Overview:
     """How the account stands at an instant."""
-    account = rolling.at(account, now)
+    account = turning.at(account, now)
     valid = [
         grant
         for grant in account.grants
@@ -155,6 +225,7 @@ def overview(account: Account, plan_name: str, reserved_micros: int, now: dateti
         next_cycle_at=next_cycle_at(now),
         status=recharge_status(account, now),
         early=_early(account, now) if account.recharging.policy.is_early else None,
+        alerts=standing_alerts(account, now),
     )
 
 

@@ -25,6 +25,7 @@ from billing.ports import (
     Refunded,
     RefundRefused,
     RefundRequest,
+    Reservations,
 )
 from billing.services.change_account import ChangeAccount
 
@@ -51,6 +52,7 @@ class RefundPayment:
 
     Args:
         gateways: By name; a payment names its own.
+        reservations: What calls in progress may still need of the wallet.
     """
 
     def __init__(
@@ -58,10 +60,12 @@ class RefundPayment:
         *,
         book: Book,
         gateways: Mapping[str, Gateway],
+        reservations: Reservations,
         clock: Clock,
         change_account: ChangeAccount,
     ) -> None:
         self._book = book
+        self._reservations = reservations
         self._gateways = gateways
         self._clock = clock
         self._change_account = change_account
@@ -79,7 +83,7 @@ class RefundPayment:
             NotFoundError: The account has no such payment.
             InvalidInputError: The amount is no positive whole number of minor units.
             ExceedsPaymentError: More than is left of the payment.
-            InsufficientBalanceError: The tenant has used it up.
+            InsufficientBalanceError: The tenant has used it up, or calls in progress may.
             PaymentUnknownError: The gateway did not answer; the refund stays open as unknown.
         """
 
@@ -92,7 +96,13 @@ class RefundPayment:
                 if not amount_micros:
                     raise ExceedsPaymentError("nothing is left of this payment", field="amount")
             return refunding.intend_refund(
-                account, payment, amount_micros, order.operation, now, order.audit
+                account,
+                payment,
+                amount_micros,
+                order.operation,
+                now,
+                order.audit,
+                self._reservations.holds(ref),
             )
 
         operation = (order.operation.operation_id, order.operation.body_hash)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, takewhile
 
-from billing.domain import rolling
+from billing.domain import turning
 from billing.domain.account import Account, AccountRef
 from billing.domain.canonical import digest
 from billing.domain.change import Change
@@ -110,7 +110,7 @@ class RerateUsage:
         """
         account, deck, steps, following = self._page(rerating, start)
         now = self._clock.now()
-        state = rolling.at(account, now)
+        state = turning.at(account, now)
         rows: list[RatedAnew] = []
         for keys in steps:
             plan = self._plan(state, deck, keys)

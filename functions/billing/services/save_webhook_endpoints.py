@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing.domain.account import AccountRef
+from billing.domain.audit import By
+from billing.domain.canonical import Json
 from billing.domain.errors import InvalidInputError
 from billing.domain.webhook_endpoints import (
     MAX_ENDPOINTS,
@@ -69,7 +71,7 @@ class SaveWebhookEndpoints:
         self._new_id = new_id
 
     def save(
-        self, ref: AccountRef, wanted: Sequence[WantedEndpoint], seen: WebhookEndpoints
+        self, ref: AccountRef, wanted: Sequence[WantedEndpoint], seen: WebhookEndpoints, by: By
     ) -> tuple[WebhookEndpoints, dict[str, str]]:
         """Store the list, if ``seen`` is still current.
 
@@ -101,7 +103,16 @@ class SaveWebhookEndpoints:
                 kept[name] = old if endpoint.old_secret_until(now) else old[:1]
             saved.append(endpoint)
         settings = WebhookEndpoints(ref, seen.version + 1, tuple(saved))
-        self._endpoints.save(settings, kept)
+        audit = by.audit(
+            ref,
+            # The version makes it this change and no other.
+            f"{ref.account_id}/webhook-endpoints/{settings.version}",
+            "webhook_endpoints.set",
+            before=_shown(seen),
+            after=_shown(settings),
+            at=now,
+        )
+        self._endpoints.save(settings, kept, audit)
         return settings, told
 
     def _endpoint(
@@ -126,6 +137,23 @@ class SaveWebhookEndpoints:
             is_enabled=wanted.is_enabled,
             disabled_reason="" if wanted.is_enabled else found.disabled_reason,
         )
+
+
+def _shown(settings: WebhookEndpoints) -> dict[str, Json]:
+    """The settings as the audit keeps them: never with a secret, but with when it was replaced."""
+    return {
+        "endpoints": [
+            {
+                "id": one.endpoint_id,
+                "url": one.url,
+                "events": list(one.events),
+                "description": one.description,
+                "is_enabled": one.is_enabled,
+                "rotated_at": one.rotated_at.isoformat() if one.rotated_at else None,
+            }
+            for one in settings.endpoints
+        ]
+    }
 
 
 def _id_of(place: int) -> str:

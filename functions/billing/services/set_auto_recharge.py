@@ -5,14 +5,16 @@ from dataclasses import asdict, replace
 from datetime import datetime
 
 from billing.domain.account import Account, AccountRef
+from billing.domain.audit import By
 from billing.domain.canonical import Json, digest
 from billing.domain.change import Change
 from billing.domain.errors import ConflictError, IdConflictError
+from billing.domain.money import Money
 from billing.domain.periods import local_day
 from billing.domain.recharge import level
 from billing.domain.recharge_policy import validate_policy
 from billing.domain.recharging import RechargePolicy
-from billing.domain.records import Acceptance, AuditRecord, Operation, OperationState
+from billing.domain.records import Operation, OperationState
 from billing.ports import AlreadyRecordedError
 from billing.services.change_account import ChangeAccount
 
@@ -40,15 +42,12 @@ class SetAutoRecharge:
         policy: RechargePolicy,
         *,
         seen_etag: str,
-        actor: str,
-        acceptance: Acceptance | None,
+        by: By,
     ) -> Account:
         """Replace the policy, if it is still the one the caller has seen.
 
         Args:
             seen_etag: From ``policy_etag``.
-            actor: The token's ``sub``.
-            acceptance: None only for machines.
 
         Returns:
             The account with the new policy; its timer already agrees.
@@ -85,14 +84,12 @@ class SetAutoRecharge:
                     recorded_at=now,
                 ),
                 records=(
-                    AuditRecord(
-                        account=ref,
-                        operation_id=operation_id,
-                        actor=actor,
-                        action="auto_recharge.set",
-                        acceptance=acceptance,
-                        before=dict(_policy_json(before)),
-                        after=dict(_policy_json(policy)),
+                    by.audit(
+                        ref,
+                        operation_id,
+                        "auto_recharge.set",
+                        before=_shown(before, account.currency),
+                        after=_shown(policy, account.currency),
                         at=now,
                     ),
                 ),
@@ -112,3 +109,17 @@ class SetAutoRecharge:
 
 def _policy_json(policy: RechargePolicy) -> Mapping[str, Json]:
     return asdict(policy)
+
+
+def _shown(policy: RechargePolicy, currency: str) -> dict[str, Json]:
+    """The settings as people read them: money as an amount of the account's currency."""
+    shown: dict[str, Json] = {}
+    for name, value in _policy_json(policy).items():
+        if name.endswith("_micros"):
+            micros = value if isinstance(value, int) else None
+            amount = None if micros is None else Money(micros, currency).amount
+            money: Json = None if amount is None else {"amount": amount, "currency": currency}
+            shown[name.removesuffix("_micros")] = money
+        else:
+            shown[name] = value
+    return shown

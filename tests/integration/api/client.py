@@ -21,8 +21,11 @@ from billing.domain.usage import UsageEvent
 from billing.ports import Gateway
 from billing.services.post_usage import PostUsage
 from builders import a_usage_event
+from fakes.audit import InMemoryAudit
 from fakes.book import InMemoryBook
 from fakes.countries import country_of
+from fakes.papers import InMemoryPapers, RecordingPrinter
+from fakes.quotes import InMemoryQuotes
 from fakes.reservations import InMemoryReservations
 from fakes.stores import (
     InMemoryCatalogs,
@@ -64,6 +67,27 @@ CATALOG = {
         }
     ],
 }
+LICENSED = {
+    **CATALOG,
+    "plans": [
+        {
+            "plan": "growth",
+            "name": "Growth",
+            "grants": [{"grant": "minutes", "unit": "voice_seconds", "quantity": 600}],
+            "units": [
+                {"licence": "seat", "included": 1},
+                {"licence": "dialler", "included": 2},
+                {"licence": "flex", "included": 2},
+            ],
+        }
+    ],
+    "licences": [
+        {"licence": "seat", "name": "Seat", "mode": "named", "on_invite": "lock_out"},
+        {"licence": "dialler", "name": "Dialler port", "mode": "pooled"},
+        {"licence": "flex", "name": "Flex port", "mode": "pooled", "needs_assignment": True},
+    ],
+}
+"""The same with licences: accounts that are opened under it have some."""
 RATES = """\
 prefix,destination,rate,connect_fee,first_increment_seconds,next_increment_seconds
 1,United States,0.60,0,60,60
@@ -162,16 +186,18 @@ class World:
 
     def __init__(self, gateway: Gateway | None = None) -> None:
         self.clock = FixedClock(NOW)
-        self.book = InMemoryBook()
+        self.reservations = InMemoryReservations()
+        self.book = InMemoryBook(self.reservations)
         self.decks = InMemoryDecks()
         self.deck_uploads = InMemoryDeckUploads(self.clock)
+        self.papers = InMemoryPapers(self.clock)
+        self.printer = RecordingPrinter()
         self.quarantine = InMemoryQuarantine()
         self.connections = InMemoryConnections()
         self.usage_queue = RecordingUsageQueue()
         self.summaries = InMemorySummaries()
-        self.webhook_endpoints = InMemoryEndpoints()
+        self.webhook_endpoints = InMemoryEndpoints(self.book.record_audit)
         self.webhook_deliveries = InMemoryDeliveries()
-        self.reservations = InMemoryReservations()
         self.sandbox = InMemorySandbox(self.clock)
         self.log = RecordingLog()
         self.talktime = Talktime(
@@ -182,12 +208,17 @@ class World:
                 cursor_key=lambda: b"a signing key of this test alone",
             ),
             book=self.book,
+            audit_trail=InMemoryAudit(self.book),
             directory=self.book,
+            members=self.book.members,
             catalogs=InMemoryCatalogs(),
             decks=self.decks,
             deck_uploads=self.deck_uploads,
+            papers=self.papers,
+            printer=self.printer,
             connections=self.connections,
             quarantine=self.quarantine,
+            quotes=InMemoryQuotes(self.book),
             summaries=self.summaries,
             webhook_endpoints=self.webhook_endpoints,
             webhook_deliveries=self.webhook_deliveries,

@@ -77,6 +77,7 @@ def deployment(
             "SANDBOX_TABLE_NAME": aws.sandbox_table(),
             "STRIPE_KEY_ARN": secrets.create_secret(Name="stripe")["ARN"],
             "DECKS_BUCKET": aws.bucket(),
+            "DOCUMENTS_BUCKET": aws.bucket(),
             "USAGE_QUEUE_URL": aws.queue_url(),
             "CONNECTIONS_KEY_ID": aws.key_id(),
             "CURSOR_SECRET_ARN": secret["ARN"],
@@ -84,7 +85,7 @@ def deployment(
             "PUBLIC_URL": PUBLIC_URL,
             "JWT_ISSUER": ADMIN.claims["iss"],
             "JWT_AUDIENCE": "another,talktime",
-            "STAGE": "dev",
+            "STAGE": "test",
             "POWERTOOLS_SERVICE_NAME": "api",
             "POWERTOOLS_METRICS_NAMESPACE": "Talktime",
         }

@@ -14,8 +14,9 @@ from billing.adapters.telephony import standard_webhooks
 from billing.adapters.webhook_sender import PinnedSender
 from billing.domain.callbacks import WebhookRequest
 from billing.domain.webhook_deliveries import Failure, Outcome
+from billing.domain.webhook_endpoints import check_url
 from unit.adapters.hook_server import OK, HookServer, a_certificate, answering, serving
-from unit.adapters.ssrf_corpus import PRIVATE_ADDRESSES, PUBLIC_ADDRESSES
+from unit.adapters.ssrf_corpus import LEADING_INSIDE, PRIVATE_ADDRESSES, PUBLIC_ADDRESSES
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 HOST = "hooks.example.com"
@@ -63,6 +64,26 @@ def secure(server: HookServer, host: str = HOST) -> str:
 def test_a_name_that_leads_inside_is_not_connected_to(address: str) -> None:
     found = send(PinnedSender(resolve=resolving(address)), f"https://{HOST}/")
     assert found == Outcome(failure=Failure.ADDRESS_REFUSED)
+
+
+@pytest.mark.parametrize(("host", "address"), LEADING_INSIDE)
+def test_a_name_that_may_be_saved_is_checked_where_it_leads(host: str, address: str) -> None:
+    url = f"https://{host}/"
+    check_url(url, "url")
+    found = send(PinnedSender(resolve=resolving(address)), url)
+    assert found == Outcome(failure=Failure.ADDRESS_REFUSED)
+
+
+def test_a_name_that_leads_elsewhere_the_next_time_is_checked_again() -> None:
+    answers = [["127.0.0.1"], ["169.254.169.254"], ["127.0.0.1", "10.0.0.1"]]
+    with serving() as server:
+        sender = PinnedSender(
+            lambda address: address == "127.0.0.1", lambda _host, _port: answers.pop(0)
+        )
+        assert send(sender, plain(server)) == Outcome(204)
+        for _ in range(2):
+            assert send(sender, plain(server)) == Outcome(failure=Failure.ADDRESS_REFUSED)
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "::ffff:10.0.0.1"])
@@ -119,7 +140,7 @@ def test_plain_http_does_not_pass_for_tls(certificate: Path) -> None:
     assert server.requests == []
 
 
-@pytest.mark.parametrize("status", [200, 204, 301, 307, 400, 410, 429, 500])
+@pytest.mark.parametrize("status", [200, 204, 301, 302, 303, 307, 308, 400, 410, 429, 500])
 def test_an_answer_is_its_status_and_nothing_is_followed(status: int) -> None:
     answer = f"HTTP/1.1 {status} X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     with serving(answering(answer)) as server:

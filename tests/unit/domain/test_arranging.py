@@ -8,7 +8,7 @@ import pytest
 
 from billing.domain import arranging
 from billing.domain.account import Account
-from billing.domain.arranging import By
+from billing.domain.audit import By
 from billing.domain.declines import DeclineGroup
 from billing.domain.errors import (
     DefaultSourceError,

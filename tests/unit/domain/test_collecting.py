@@ -41,6 +41,8 @@ from billing.domain.records import (
     Operation,
     OperationState,
     Payment,
+    Purpose,
+    PurposeKind,
     Recharge,
     RechargeState,
     SourceState,
@@ -860,6 +862,21 @@ def test_an_automatic_recharge_answers_nobody() -> None:
     assert captured(state, recharge).finished is None
 
 
+@pytest.mark.parametrize(
+    ("purpose", "shown"),
+    [
+        (Purpose(PurposeKind.ORDER, "ord_1"), ("ord_1", None)),
+        (Purpose(PurposeKind.INVOICE, "000000012"), (None, 12)),
+    ],
+)
+def test_a_recharge_says_what_it_pays_for(
+    purpose: Purpose, shown: tuple[str | None, int | None]
+) -> None:
+    _, recharge = opened()
+    told = recharge_json(replace(recharge, purpose=purpose))
+    assert (told["order"], told["invoice"]) == shown
+
+
 def test_a_recharge_is_shown_with_money_as_it_is_outside() -> None:
     _, recharge = opened()
     assert recharge_json(recharge) == {
@@ -867,6 +884,8 @@ def test_a_recharge_is_shown_with_money_as_it_is_outside() -> None:
         "state": "pending",
         "amount": {"amount": "20.00", "currency": "USD"},
         "reason": "automatic",
+        "order": None,
+        "invoice": None,
         "source": "card-1",
         "gateway": "sandbox",
         "method": "card",

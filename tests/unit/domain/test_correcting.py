@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing.domain import alerts
 from billing.domain.account import Account, PeriodTotals
 from billing.domain.change import Change
 from billing.domain.correcting import Correction, correct_usage, correction_id
@@ -319,12 +320,12 @@ def test_the_recharge_timer_is_levelled_and_the_crossing_told() -> None:
     story = Story(holding(recharging=Recharging(policy, default_source_id="card")))
     story.post(1, 0)
     assert story.account.recharging.due_at is None
-    dearer = story.correct((1, 61))
+    dearer = alerts.told(story.correct((1, 61)), NOON)
     assert [timer.due_at for timer in dearer.timers_set] == [NOON]
     assert [event.type for event in dearer.events] == [
         EventType.BALANCE_LOW, EventType.RECHARGE_SCHEDULED,
     ]  # fmt: skip
-    free = story.correct((1, 0))
+    free = alerts.told(story.correct((1, 0)), NOON)
     assert free.timers_cleared == (TimerKind.RECHARGE,)
     assert not free.events
 

@@ -70,7 +70,7 @@ def test_a_dispute_may_leave_a_debt_on_which_no_new_call_starts() -> None:
     opens(kept)
     assert kept.account.wallet_micros == -90 * USD
     assert not kept.account.may_start_calls
-    assert kept.told == ["payment.disputed", "balance.exhausted"]
+    assert kept.told == ["balance.exhausted", "payment.disputed"]
 
 
 def test_a_dispute_that_is_won_comes_back() -> None:
@@ -81,7 +81,7 @@ def test_a_dispute_that_is_won_comes_back() -> None:
     assert kept.account.wallet_micros == 100 * USD
     assert kept.payment.refundable_micros == 100 * USD
     assert kept.disputes["dp-1"].state is DisputeState.WON
-    assert kept.told == ["payment.disputed", "balance.exhausted", "payment.dispute_closed"]
+    assert kept.told == ["balance.exhausted", "payment.disputed", "payment.dispute_closed"]
     assert kept.prove().is_sound
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain import rolling
+from billing.domain import alerts, rolling, turning
 from billing.domain.account import Account, PlanTerms
 from billing.domain.change import Change
 from billing.domain.grants import LATE_USAGE_GRACE, Grant, RecurringGrant, burn, first_lots
@@ -264,14 +264,16 @@ def test_the_balance_is_told_once_per_crossing(
 ) -> None:
     due_at = NOON if wallet_micros < 50_000 else None
     before = watched(50_000, wallet_micros, due_at)
-    change = posting(before, [call(1, seconds)], deck=A_CENT_A_SECOND)
+    change = alerts.told(posting(before, [call(1, seconds)], deck=A_CENT_A_SECOND), NOON)
     assert [event.type for event in change.events] == told
     balance = {"amount": change.after.wallet.amount, "currency": "USD"}
     for event in change.events:
         assert event.data["balance"] == balance
         if event.type is not EventType.RECHARGE_SCHEDULED:
             assert str(the_entry(change).cause) in event.event_id
-            assert event.data == {"balance": balance}
+            reason = {"reason": "recharge", "below": {"amount": "0.05", "currency": "USD"}}
+            is_low = event.type is EventType.BALANCE_LOW
+            assert event.data.get("reasons") == ([reason] if is_low else None)
 
 
 def test_a_payment_that_is_scheduled_is_told_with_its_reason_under_the_changes_version() -> None:
@@ -289,7 +291,7 @@ def test_a_payment_that_is_scheduled_is_told_with_its_reason_under_the_changes_v
 def test_without_a_policy_only_the_end_of_the_money_is_told() -> None:
     policy = RechargePolicy(RechargeMode.OFF, threshold_micros=50_000)
     before = account(wallet_micros=60_000, recharging=Recharging(policy=policy))
-    change = posting(before, [call(1, 7)], deck=A_CENT_A_SECOND)
+    change = alerts.told(posting(before, [call(1, 7)], deck=A_CENT_A_SECOND), NOON)
     assert [event.type for event in change.events] == [EventType.BALANCE_EXHAUSTED]
     assert change.timers_set == ()
 
@@ -398,7 +400,7 @@ def post_in_batches(
         granted += the_entry(change).usage.granted_voice_seconds
         # Now and then the month turns before the next batch comes.
         now = max(now, MARCH.end_at + chance.choice([-10, 0, 60]) * timedelta(hours=1))
-        if rolling.is_due(state, now):
+        if turning.is_due(state, now):
             state = rolling.roll(state, now).after
     return state, granted
 
@@ -420,10 +422,10 @@ def test_any_order_and_any_batching_burns_the_same_seconds_and_leaves_the_same_b
     start = replace(start, plan=replace(start.plan, recurring_grants=(term,)))
     events = [call(number, seconds) for number, seconds in enumerate(durations)]
     in_time = posting(start, events, deck=priced)
-    april = rolling.at(in_time.after, MARCH.end_at)
+    april = turning.at(in_time.after, MARCH.end_at)
     chance.shuffle(events)
     state, granted = post_in_batches(start, events, chance, priced)
-    state = rolling.at(state, MARCH.end_at)
+    state = turning.at(state, MARCH.end_at)
 
     assert state.wallet_micros == in_time.after.wallet_micros
     assert granted == the_entry(in_time).usage.granted_voice_seconds

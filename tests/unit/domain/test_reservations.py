@@ -7,6 +7,15 @@ from typing import Any
 import pytest
 
 from billing.domain.account import Account, PlanFeatures
+from billing.domain.authorising import (
+    LONGEST_SECONDS,
+    MAX_RESERVATIONS,
+    REPORT_TAKES,
+    SLICE_SECONDS,
+    CallWanted,
+    authorise,
+    extend,
+)
 from billing.domain.covering import ANSWER_TAKES, Destination, Tariff, possible_answers
 from billing.domain.decks import parse_deck
 from billing.domain.errors import (
@@ -23,16 +32,9 @@ from billing.domain.grants import Grant, Scope
 from billing.domain.posting import RatedUsage, post_usage
 from billing.domain.rating import RateDeck, Rounding, rate_usage
 from billing.domain.reservations import (
-    LONGEST_SECONDS,
-    MAX_RESERVATIONS,
-    REPORT_TAKES,
-    SLICE_SECONDS,
-    CallWanted,
     Holds,
     Reservation,
     account_of,
-    authorise,
-    extend,
     link,
     posted,
     release,

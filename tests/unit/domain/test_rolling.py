@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.domain import rolling
+from billing.domain import rolling, turning
 from billing.domain.account import Account, PeriodTotals, PlanTerms
 from billing.domain.grants import Grant, RecurringGrant, burn
 from billing.domain.opening import new_account
@@ -51,7 +51,7 @@ def opened(
 
 def rolled(account: Account, now: datetime) -> Account:
     """Every roll that is due, as Changes."""
-    while rolling.is_due(account, now):
+    while turning.is_due(account, now):
         account = rolling.roll(account, now).after
     return account
 
@@ -112,7 +112,7 @@ def test_the_state_at_an_instant_is_the_state_after_every_roll_whenever_they_ran
     account: Account, days: int, sweep_days: int
 ) -> None:
     now = account.created_at + timedelta(days=days)
-    never = rolling.at(account, now)
+    never = turning.at(account, now)
     late = rolled(account, now)
     in_time, swept_at = account, account.created_at
     while swept_at < now:
@@ -127,7 +127,7 @@ def test_the_state_at_an_instant_is_the_state_after_every_roll_whenever_they_ran
 def test_looking_in_between_changes_nothing(account: Account, some: int, more: int) -> None:
     sooner = account.created_at + timedelta(days=some)
     later = sooner + timedelta(days=more)
-    assert rolling.at(rolling.at(account, sooner), later) == rolling.at(account, later)
+    assert turning.at(turning.at(account, sooner), later) == turning.at(account, later)
 
 
 def test_a_roll_is_the_same_operation_whenever_it_runs() -> None:
@@ -146,7 +146,7 @@ def test_every_periods_roll_has_a_name_of_its_own() -> None:
     account = opened(datetime(2026, 3, 1, 2, tzinfo=UTC), "America/New_York")
     names = {rolling.roll_id(account)}
     for _ in range(24):
-        account = rolling.begin_next_period(account)
+        account = turning.begin_next_period(account)
         names.add(rolling.roll_id(account))
     assert len(names) == 25
 
@@ -154,9 +154,9 @@ def test_every_periods_roll_has_a_name_of_its_own() -> None:
 def test_a_period_that_is_not_over_is_not_rolled() -> None:
     account = opened()
     just_before = account.period.end_at - SECOND
-    assert not rolling.is_due(account, just_before)
-    assert rolling.at(account, just_before) is account
-    assert rolling.is_due(account, account.period.end_at)
+    assert not turning.is_due(account, just_before)
+    assert turning.at(account, just_before) is account
+    assert turning.is_due(account, account.period.end_at)
     with pytest.raises(AssertionError):
         rolling.roll(account, just_before)
 
@@ -164,9 +164,9 @@ def test_a_period_that_is_not_over_is_not_rolled() -> None:
 def test_fourteen_idle_months_leave_one_months_grants_and_the_same_money() -> None:
     account = replace(opened(datetime(2026, 1, 1, tzinfo=UTC)), wallet_micros=123)
     now = datetime(2027, 3, 14, tzinfo=UTC)
-    stands = rolling.at(account, now)
+    stands = turning.at(account, now)
     assert stands.period == period_after(
-        rolling.at(account, datetime(2027, 2, 1, tzinfo=UTC)).period, 1, "UTC"
+        turning.at(account, datetime(2027, 2, 1, tzinfo=UTC)).period, 1, "UTC"
     )
     assert burn(stands.grants, Unit.VOICE_SECONDS, 9_999, now).granted == 600
     assert len(stands.grants) == 2, "this period's lot, and the last one's for late usage"
@@ -213,10 +213,14 @@ def test_the_new_period_begins_with_nothing_used_and_whole_grants() -> None:
     assert burn(after.grants, Unit.VOICE_SECONDS, 9_999, after.period.start_at).granted == 600
 
 
-def test_the_timer_becomes_the_next_periods_end() -> None:
+def test_the_timer_becomes_the_next_periods_end_and_what_begins_is_to_be_billed() -> None:
     account = opened()
-    change = rolling.roll(account, account.period.end_at + timedelta(days=2))
-    assert change.timers_set == (Timer(TimerKind.PERIOD_END, ACME, change.after.period.end_at),)
+    now = account.period.end_at + timedelta(days=2)
+    change = rolling.roll(account, now)
+    assert change.timers_set == (
+        Timer(TimerKind.PERIOD_END, ACME, change.after.period.end_at),
+        Timer(TimerKind.BILLING, ACME, now),
+    )
     assert change.timers_cleared == ()
 
 
@@ -289,7 +293,7 @@ def test_the_31st_turns_on_every_months_last_local_midnight(
         found.append(local_day(account.period.end_at, zone).isoformat())
         last_instant = account.period.end_at - timedelta(microseconds=1)
         assert local_day(last_instant, zone) < local_day(account.period.end_at, zone)
-        account = rolling.begin_next_period(account)
+        account = turning.begin_next_period(account)
     assert found == turns
 
 
@@ -298,7 +302,7 @@ def test_an_account_opened_hours_before_its_first_turn_never_confuses_its_two_lo
     carrying = replace(MINUTES, rollover_limit=600)
     account = opened(datetime(2026, 3, 1, 2, tzinfo=UTC), "America/New_York", recurring=(carrying,))
     now = datetime(2026, 3, 5, tzinfo=UTC)
-    grants = rolling.at(account, now).grants
+    grants = turning.at(account, now).grants
     assert len({grant.grant_id for grant in grants}) == 2
     burned = burn(grants, Unit.VOICE_SECONDS, 700, now)
     assert (burned.granted, burned.unmet) == (700, 0)
@@ -309,5 +313,5 @@ def test_an_account_that_lived_a_leap_day_has_a_period_for_every_month() -> None
     account, starts = an_account(now=datetime(2027, 12, 31, 12, tzinfo=UTC)), set()
     for _ in range(14):
         starts.add((account.period.start_at.year, account.period.start_at.month))
-        account = rolling.begin_next_period(account)
+        account = turning.begin_next_period(account)
     assert len(starts) == 14

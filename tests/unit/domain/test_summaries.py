@@ -58,7 +58,9 @@ def test_messages_are_counted_apart_from_seconds() -> None:
     ((figures,),) = (
         day.values() for day in summarised(an_entry(message), [message], "UTC", country_of).values()
     )
-    assert figures == Figures(messages=3, granted_messages=2, wallet_micros=7_000)
+    assert figures == Figures(
+        messages=3, granted_messages=2, wallet_micros=7_000, other_micros=7_000
+    )
 
 
 def test_an_unanswered_call_counts_as_a_call() -> None:
@@ -133,3 +135,42 @@ def test_a_rebuild_is_read_once_it_has_caught_up() -> None:
 def test_a_rebuild_that_begins_gives_up_the_one_before() -> None:
     head = SummaryHead(8, Progress(1, 20), Progress(2, 19)).next_generation()
     assert head == SummaryHead(9, Progress(1, 20), Progress(3))
+
+
+@pytest.mark.parametrize(
+    ("figures", "minutes"),
+    [
+        pytest.param(Figures(2, 120, 0, wallet_micros=40_000), 500, id="two cents a minute"),
+        pytest.param(
+            Figures(2, 600, 480, wallet_micros=40_000), 500, id="a grant's minutes have no price"
+        ),
+        pytest.param(
+            Figures(2, 120, messages=9, wallet_micros=90_000, other_micros=50_000),
+            500,
+            id="messages are no minutes",
+        ),
+        pytest.param(Figures(1, 60, wallet_micros=30_000), 333, id="rounded down"),
+        pytest.param(Figures(1, 60, 60), None, id="grants paid for all"),
+        pytest.param(Figures(1, 60), None, id="calls were free"),
+        pytest.param(
+            Figures(messages=9, wallet_micros=50_000, other_micros=50_000), None, id="no call"
+        ),
+        pytest.param(Figures(), None, id="nothing was used"),
+    ],
+)
+def test_minutes_are_bought_at_what_the_wallet_paid_for_calls(
+    figures: Figures, minutes: int | None
+) -> None:
+    assert figures.minutes_for(10_000_000) == minutes
+
+
+def test_a_debt_buys_no_minutes() -> None:
+    assert Figures(1, 60, wallet_micros=30_000).minutes_for(-1) == 0
+
+
+def test_what_is_not_talk_is_told_apart_and_taken_back() -> None:
+    text = a_call(1, event=a_usage_event(1, unit=Unit.MESSAGES, quantity=1), wallet_micros=9_000)
+    assert Figures.of(text).other_micros == 9_000
+    assert Figures.of(a_call(2, wallet_micros=9_000)).other_micros == 0
+    figures = Figures.of(text)
+    assert figures.plus(figures.negated()) == Figures()

@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 
 from billing.domain.account import Account, AccountRef, PlanFeatures
+from billing.domain.authorising import CallWanted
 from billing.domain.covering import Destination
 from billing.domain.errors import (
     BookBusyError,
@@ -21,7 +22,7 @@ from billing.domain.errors import (
     InsufficientBalanceError,
     NotFoundError,
 )
-from billing.domain.reservations import CallWanted, Holds, reservation_id
+from billing.domain.reservations import Holds, reservation_id
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import CallKey, UsageEvent
 from billing.services.racing import BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS, MAX_ATTEMPTS

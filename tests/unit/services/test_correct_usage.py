@@ -87,7 +87,7 @@ def amend(
     world: World, correct: CorrectUsage, event: UsageEvent, request: str, **content: Any
 ) -> CorrectedCall:
     cause = (request, str(content))
-    audit = an_audit_record(operation_id=request)
+    audit = replace(an_audit_record(operation_id=request), before={}, after=content)
     return correct.amend(ACME, event.key, lambda found: replace(found, **content), cause, audit)
 
 
@@ -97,7 +97,9 @@ def test_each_request_of_an_operator_is_carried_out(world: World, correct: Corre
         assert amend(world, correct, event, str(request), quantity=seconds).is_new
     assert standing(world, event).revision == 3
     assert world.account.wallet_micros == -20 * SECOND
-    assert an_audit_record(operation_id="2") in world.book.audit_records(ACME)
+    records = [record for record in world.book.audit_records(ACME) if "quantity" in record.after]
+    stood = [record.before["quantity"] for record in records]
+    assert stood == [event.quantity, 120, 161]
 
 
 def test_a_repeated_request_answers_what_it_led_to(world: World, correct: CorrectUsage) -> None:

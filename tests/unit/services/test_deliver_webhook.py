@@ -11,6 +11,7 @@ import pytest
 
 from billing.adapters.bus import cloud_event
 from billing.domain.account import AccountRef
+from billing.domain.audit import By
 from billing.domain.errors import ConflictError
 from billing.domain.records import Event, EventType
 from billing.domain.webhook_deliveries import (
@@ -41,6 +42,7 @@ NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 ACME, GLOBEX = AccountRef("acme", "main"), AccountRef("globex", "main")
 FAST, SLOW = "https://fast.example.com/", "https://slow.example.com/"
 DELIVERED = Outcome(204)
+BY = By("auth0|ann", None)
 
 
 def an_event(ref: AccountRef = ACME, number: int = 1, type_: str = "balance.low") -> dict[str, Any]:
@@ -81,7 +83,7 @@ class World:
         )
 
     def set(self, *wanted: WantedEndpoint, ref: AccountRef = ACME) -> WebhookEndpoints:
-        settings, _ = self.save.save(ref, wanted, self.endpoints.get(ref))
+        settings, _ = self.save.save(ref, wanted, self.endpoints.get(ref), BY)
         return settings
 
     def work(self) -> list[Delivery]:
@@ -373,7 +375,7 @@ def test_a_secret_that_was_rotated_signs_beside_the_new_one_for_a_day() -> None:
     (one,) = world.set(wanting()).endpoints
     (old,) = world.endpoints.secrets(ACME)[one.endpoint_id]
     rotating = replace(wanting(endpoint_id=one.endpoint_id), rotates_secret=True)
-    _, told = world.save.save(ACME, [rotating], world.endpoints.get(ACME))
+    _, told = world.save.save(ACME, [rotating], world.endpoints.get(ACME), BY)
     new = told[one.endpoint_id]
     world.fan_out.fan_out(an_event(number=1))
     world.work()
@@ -389,7 +391,7 @@ def test_a_secret_that_was_rotated_signs_beside_the_new_one_for_a_day() -> None:
 def test_a_url_that_may_not_be_called_any_more_is_not_called() -> None:
     world = World()
     local = SaveWebhookEndpoints(world.endpoints, world.clock, is_local=True)
-    local.save(ACME, [wanting("http://127.0.0.1:9/")], world.endpoints.get(ACME))
+    local.save(ACME, [wanting("http://127.0.0.1:9/")], world.endpoints.get(ACME), BY)
     world.fan_out.fan_out(an_event())
     (delivery,) = world.work()
     assert delivery.attempts[-1].failure is Failure.URL_REFUSED
@@ -401,7 +403,7 @@ def test_settings_that_somebody_changed_meanwhile_are_not_overwritten() -> None:
     seen = world.endpoints.get(ACME)
     world.set(wanting())
     with pytest.raises(ConflictError):
-        world.save.save(ACME, [], seen)
+        world.save.save(ACME, [], seen, BY)
 
 
 def test_what_has_expired_is_not_delivered() -> None:

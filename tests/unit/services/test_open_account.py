@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from billing.domain.account import Account, AccountRef, PlanTerms
-from billing.domain.catalog import Plan, make_catalog
+from billing.domain.catalog import Plan
+from billing.domain.catalog_rules import make_catalog
 from billing.domain.errors import ConflictError, IdConflictError, InvalidInputError, NotFoundError
 from billing.domain.grants import RecurringGrant
 from billing.domain.records import TimerKind

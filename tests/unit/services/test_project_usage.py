@@ -98,6 +98,7 @@ class Ledger:
                 messages=0 if is_voice else call.billed_quantity,
                 granted_messages=0 if is_voice else granted,
                 wallet_micros=call.wallet_micros,
+                other_micros=0 if is_voice else call.wallet_micros,
             )
             if figures == Figures():
                 continue

@@ -46,12 +46,32 @@ def test_an_early_recharge_goes_to_the_worker_as_well_as_to_the_bus() -> None:
 @pytest.mark.parametrize(
     "event",
     [
+        pytest.param(scheduled({"state": "open"}, EventType.INVOICE_ISSUED), id="an invoice"),
+        pytest.param(scheduled({}, EventType.FUNDING_SOURCE_ADDED), id="who could pay one"),
+    ],
+)
+def test_what_can_be_collected_waits_for_no_sweep(event: Event) -> None:
+    queue = RecordingWorkQueue()
+    PublishEvents(Bus(), queue).publish([event])
+    assert queue.waiting == [(ACME, event.event_id)]
+
+
+def test_what_lies_in_no_outbox_is_told_and_not_forgotten() -> None:
+    bus = Bus()
+    PublishEvents(bus, RecordingWorkQueue()).tell([scheduled({}, EventType.USAGE_QUARANTINED)])
+    assert (len(bus.published), bus.forgotten) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
         pytest.param(scheduled({"reason": "low", "at_once": False}), id="the next cycle's"),
         pytest.param(scheduled({}), id="one that says nothing of it"),
         pytest.param(scheduled({"at_once": "true"}), id="one that says it otherwise"),
         pytest.param(
             scheduled({"at_once": True}, EventType.RECHARGE_LIMITED), id="one that collects nothing"
         ),
+        pytest.param(scheduled({"state": "paid"}, EventType.INVOICE_ISSUED), id="one that is paid"),
     ],
 )
 def test_every_other_event_is_published_alone(event: Event) -> None:

@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from billing.domain import refunding
+from billing.domain.authorising import CallWanted
 from billing.domain.collecting import KEY_KEPT
+from billing.domain.covering import Destination
 from billing.domain.errors import (
     ExceedsPaymentError,
     IdConflictError,
@@ -16,6 +18,7 @@ from billing.domain.errors import (
     PaymentUnknownError,
 )
 from billing.domain.records import OperationState, Payment, Refund, RefundState, TimerKind
+from billing.domain.units import Direction, Unit
 from billing.ports import AlreadyRecordedError, Refunded, RefundRefused, RefundRequest
 from billing.services.collect_recharge import RechargeRequest
 from billing.services.refund_payment import RefundOrder, RefundPayment
@@ -82,6 +85,7 @@ class Refunds:
         self.service = RefundPayment(
             book=self.world.book,
             gateways={"sandbox": self.gateway},
+            reservations=self.world.reservations,
             clock=self.world.clock,
             change_account=self.world.change_account,
         )
@@ -383,3 +387,30 @@ def test_a_dashboards_refund_while_ours_is_open_counts_beside_it() -> None:
     webhook(10 * USD)
     assert story.world.account.wallet_micros == 20 * USD
     assert story.are_settled()
+
+
+def test_a_refund_leaves_calls_in_progress_what_was_set_aside_for_them() -> None:
+    story = Refunds()
+    story.world.upload()
+    to = Destination(Unit.VOICE_SECONDS, Direction.OUTBOUND, "+14155550100")
+    allowed = story.world.authorise_call.authorise(ACME, CallWanted("call", to, 1_000))
+    assert allowed.reservation.cover.wallet_micros == 10 * USD
+    with pytest.raises(InsufficientBalanceError, match=r"in progress.*40\.00"):
+        story.refund(40 * USD + 10_000)
+    story.refund(40 * USD)
+    assert story.world.account.wallet_micros == 10 * USD
+
+
+def test_a_refund_that_met_an_authorisation_decides_again() -> None:
+    story = Refunds()
+    story.world.upload()
+    to = Destination(Unit.VOICE_SECONDS, Direction.OUTBOUND, "+14155550100")
+
+    def authorise() -> None:
+        story.world.authorise_call.authorise(ACME, CallWanted("call", to, 1_000))
+
+    story.world.book.races = [authorise]
+    with pytest.raises(InsufficientBalanceError):
+        story.refund(50 * USD)
+    assert story.gateway.asked == []
+    assert story.world.account.wallet_micros == 50 * USD

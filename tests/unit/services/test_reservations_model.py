@@ -15,10 +15,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from billing.domain.authorising import CallWanted
 from billing.domain.covering import Destination, Tariff
 from billing.domain.errors import InsufficientBalanceError
 from billing.domain.rating import rate_usage
-from billing.domain.reservations import CallWanted, Holds, Reservation
+from billing.domain.reservations import Holds, Reservation
 from billing.domain.units import Direction, Unit
 from billing.domain.usage import CallStatus
 from billing.services.racing import MAX_ATTEMPTS

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.domain import rolling
+from billing.domain import turning
 from billing.domain.account import Account
 from billing.domain.errors import NotFoundError
 from billing.domain.records import TimerKind
@@ -67,7 +67,7 @@ def test_rolling_late_or_never_shows_what_rolling_in_time_does(late: timedelta) 
     world = used()
     world.clock.advance(TURN - NOON + late)
     assert roll(world) == in_time.account
-    assert replace(rolling.at(never, TURN + late), version=3) == in_time.account
+    assert replace(turning.at(never, TURN + late), version=3) == in_time.account
 
 
 def test_months_that_nobody_rolled_are_closed_one_by_one() -> None:

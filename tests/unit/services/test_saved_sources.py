@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from billing.adapters.gateways.sandbox import SUCCEEDS, UPI_SUCCEEDS
-from billing.domain.arranging import By
+from billing.domain.audit import By
 from billing.domain.errors import InvalidInputError, PaymentUnknownError
 from billing.domain.money import Money
 from billing.domain.payments import PaymentMethod

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from billing.domain.account import Account
+from billing.domain.audit import By
 from billing.domain.errors import BookContendedError, InvalidInputError
 from billing.domain.recharging import RechargeMode, RechargePolicy
-from billing.domain.records import Acceptance
+from billing.domain.records import Acceptance, Origin
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
 from builders import ACME, NOON, USD
 from unit.world import World, raising
@@ -15,6 +16,7 @@ from unit.world import World, raising
 FIXED = RechargePolicy(RechargeMode.FIXED, 10 * USD, amount_micros=20 * USD)
 TARGET = RechargePolicy(RechargeMode.TARGET, 10 * USD, target_micros=50 * USD)
 ZOE = Acceptance("Zoë", "O'Hara", "2026-01")
+BY = By("auth0|zoe", ZOE, Origin("192.0.2.1", "curl/8"))
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def world() -> World:
 
 def set_policy(world: World, policy: RechargePolicy, seen: RechargePolicy) -> Account:
     return SetAutoRecharge(world.change_account).set(
-        ACME, policy, seen_etag=policy_etag(seen), actor="auth0|zoe", acceptance=ZOE
+        ACME, policy, seen_etag=policy_etag(seen), by=BY
     )
 
 
@@ -47,7 +49,9 @@ def test_who_changed_what_from_what_to_what_is_kept(world: World) -> None:
         "auth0|zoe", "auto_recharge.set", ZOE,
     )  # fmt: skip
     assert (record.before["mode"], record.after["mode"]) == ("off", "fixed")
-    assert record.after["amount_micros"] == 20 * USD
+    assert record.after["amount"] == {"amount": "20.00", "currency": "USD"}
+    assert record.before["monthly_cap"] is None
+    assert (record.origin, record.is_machine) == (Origin("192.0.2.1", "curl/8"), False)
     assert record.at == NOON
 
 

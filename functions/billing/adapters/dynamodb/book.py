@@ -4,15 +4,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import NoReturn
+from itertools import islice
+from typing import NoReturn, TypeVar
 
 from pynamodb.exceptions import CancellationReason, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 
 from billing.adapters.dynamodb import items, keys
+from billing.adapters.dynamodb.holds import HoldsItem, holds_item
 from billing.adapters.dynamodb.items import Item, Raw
 from billing.adapters.dynamodb.keys import Key
+from billing.adapters.dynamodb.members import (
+    ClaimItem,
+    CountsItem,
+    claim_items,
+    counts_item,
+    freed_keys,
+    member_item,
+)
 from billing.adapters.dynamodb.table import CONTENTION_CODES, Table, error_code
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import MAX_ITEMS, Change
@@ -21,11 +31,15 @@ from billing.domain.errors import (
     ChangeTooLargeError,
     ConflictError,
     IdConflictError,
+    MemberExistsError,
     NotFoundError,
+    NumberTakenError,
     StaleAccountError,
 )
 from billing.domain.ledger import LedgerEntry
 from billing.domain.records import (
+    AccountListing,
+    AuditRecord,
     ClosedPeriod,
     Dispute,
     FundingSource,
@@ -37,8 +51,11 @@ from billing.domain.records import (
     Tenant,
 )
 from billing.domain.refunding import is_same_payment
+from billing.domain.things import Thing
 from billing.domain.usage import Call, CallKey
 from billing.ports import AlreadyRecordedError, CallsRecordedError
+
+T = TypeVar("T", bound=Thing)
 
 ENTRIES_PAGE = 250
 """Entries fetched at once: at most about a quarter of a megabyte."""
@@ -52,6 +69,11 @@ class Guard(Enum):
     PAYMENT_IS_NEW = auto()
     TENANT_IS_NEW = auto()
     VERSION_IS_SEEN = auto()
+    HOLDS_ARE_SEEN = auto()
+    COUNTS_ARE_SEEN = auto()
+    CLAIM_IS_NEW = auto()
+    NUMBER_IS_NEW = auto()
+    AUDIT_IS_NEW = auto()
     NONE = auto()
 
 
@@ -90,6 +112,10 @@ class DynamoDBBook:
 
     def account(self, ref: AccountRef) -> Account:
         return items.account_of(self._found(keys.account_state(ref), "account"))
+
+    def states(self, refs: Iterable[AccountRef]) -> dict[AccountRef, Account]:
+        found = self._table.get_many(map(keys.account_state, refs))
+        return {account.ref: account for account in map(items.account_of, found)}
 
     def operation(self, ref: AccountRef, operation_id: str) -> Operation | None:
         raw = self._table.get(keys.operation(ref, operation_id))
@@ -181,6 +207,31 @@ class DynamoDBBook:
         found = self._table.query(keys.things(ref), sources, consistent=True)
         return [items.record_of(FundingSource, raw) for raw in found]
 
+    def thing(self, ref: AccountRef, kind: type[T], name: str = "") -> T | None:
+        raw = self._table.get(keys.thing(ref, kind.KIND, name))
+        return None if raw is None else items.thing_of(kind, raw)
+
+    def things(
+        self,
+        ref: AccountRef,
+        kind: type[T],
+        prefix: str = "",
+        *,
+        before: str | None = None,
+        limit: int | None = None,
+    ) -> list[T]:
+        named: Condition = items.ThingItem.sk.startswith(keys.thing(ref, kind.KIND, prefix).sk)
+        wanted = limit
+        if before:
+            named = items.ThingItem.sk.between(*keys.things_until(kind.KIND, prefix, before))
+            # A range has its ends in it, and the one before which they are wanted is no answer.
+            wanted = None if limit is None else limit + 1
+        found = self._table.query(
+            keys.things(ref), named, consistent=True, forward=before is None, limit=wanted
+        )
+        things = (items.thing_of(kind, raw) for raw in found)
+        return list(islice((one for one in things if one.thing_name != before), limit))
+
     def closed_periods(self, ref: AccountRef, year: int) -> list[ClosedPeriod]:
         periods = items.RecordItem.sk.startswith(keys.PERIOD_PREFIX)
         found = self._table.query(keys.papers(ref, year), periods)
@@ -201,6 +252,8 @@ class DynamoDBBook:
                 f"a Change of {change.item_count} items is more than {MAX_ITEMS}; split it"
             )
         deletes = [keys.timer(change.after.ref, kind) for kind in change.timers_cleared]
+        deletes += map(keys.number_owner, change.numbers_freed)
+        deletes += freed_keys(change.members) if change.members else []
         puts = _puts(change)
         updates = [_revised(call) for call in change.revisions]
         count = len(deletes) + len(puts) + len(updates)
@@ -237,6 +290,19 @@ class DynamoDBBook:
             raise ConflictError(f"tenant {tenant_id} exists already", field="tenant") from error
         if refused[Guard.VERSION_IS_SEEN]:
             raise StaleAccountError(f"account {change.after.ref} has moved on") from error
+        if refused[Guard.HOLDS_ARE_SEEN]:
+            raise StaleAccountError(f"the holds of {change.after.ref} have moved on") from error
+        if refused[Guard.COUNTS_ARE_SEEN]:
+            raise StaleAccountError("the tenant's members have moved on") from error
+        if refused[Guard.NUMBER_IS_NEW]:
+            owner = refused[Guard.NUMBER_IS_NEW][0].put.item.pk
+            raise NumberTakenError(
+                f"{keys.owned_number(owner)} is taken; choose another"
+            ) from error
+        if refused[Guard.CLAIM_IS_NEW]:
+            (claim, *_) = (one.put.item for one in refused[Guard.CLAIM_IS_NEW])
+            assert isinstance(claim, ClaimItem)
+            raise MemberExistsError.of(claim.kind) from error
         codes = {error_code(error), *(reason.code for reason in reasons if reason)}
         if codes & CONTENTION_CODES:
             raise BookContendedError(f"the table is busy: {codes & CONTENTION_CODES}") from error
@@ -302,6 +368,15 @@ def _puts(change: Change) -> list[Put]:
         puts += _record_puts(record, change.operation)
     puts += [Put(items.timer_item(timer)) for timer in change.timers_set]
     puts += [Put(items.event_item(change.after.version, event)) for event in change.events]
+    if change.holds is not None:
+        puts.append(Put(holds_item(change.holds.touched()), Guard.HOLDS_ARE_SEEN))
+    puts += [
+        Put(items.owner_item(e164, ref), Guard.NUMBER_IS_NEW) for e164 in change.numbers_claimed
+    ]
+    if change.members is not None:
+        puts.append(Put(member_item(change.members)))
+        puts.append(Put(counts_item(change.members), Guard.COUNTS_ARE_SEEN))
+        puts += [Put(item, Guard.CLAIM_IS_NEW) for item in claim_items(change.members)]
     return puts
 
 
@@ -333,8 +408,15 @@ def _record_puts(record: Record, operation: Operation | None) -> list[Put]:
                 Put(items.tenant_item(record), Guard.TENANT_IS_NEW),
                 Put(items.directory_item(record)),
             ]
-        case _:
+        case (
+            Recharge() | Refund() | Dispute() | FundingSource() | ClosedPeriod() | AccountListing()
+        ):
             return [Put(items.record_item(record))]
+        case AuditRecord():
+            # Guarded by its operation as well: who would write over one is a fault of ours.
+            return [Put(items.record_item(record), Guard.AUDIT_IS_NEW)]
+        case _:
+            return [Put(items.thing_item(record))]
 
 
 def _condition(guard: Guard, change: Change) -> Condition | None:
@@ -342,6 +424,10 @@ def _condition(guard: Guard, change: Change) -> Condition | None:
         return None
     if guard is Guard.VERSION_IS_SEEN and change.before is not None:
         return items.AccountItem.version == change.before.version
+    if guard is Guard.HOLDS_ARE_SEEN and change.holds is not None and change.holds.version:
+        return HoldsItem.version == change.holds.version
+    if guard is Guard.COUNTS_ARE_SEEN and change.members and change.members.counts.version:
+        return CountsItem.version == change.members.counts.version
     return Item.pk.does_not_exist()
 
 

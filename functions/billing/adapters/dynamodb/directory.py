@@ -34,11 +34,11 @@ class DynamoDBDirectory:
         tenants = (items.record_of(Tenant, raw) for raw in found)
         return sorted(tenants, key=lambda tenant: tenant.tenant_id)
 
-    def rename_tenant(self, tenant: Tenant, name: str) -> Tenant:
-        renamed = replace(tenant, name=name, version=tenant.version + 1)
-        is_as_seen = items.TenantItem.version == tenant.version
-        self._table.put(items.tenant_item(renamed), is_as_seen)
-        return renamed
+    def amend_tenant(self, seen: Tenant, wanted: Tenant) -> Tenant:
+        amended = replace(wanted, version=seen.version + 1)
+        is_as_seen = items.TenantItem.version == seen.version
+        self._table.put(items.tenant_item(amended), is_as_seen)
+        return amended
 
     def accounts(self, tenant_id: str, after: str | None, limit: int) -> list[AccountListing]:
         partition = keys.tenant_partition(tenant_id)

@@ -11,7 +11,8 @@ from pynamodb.models import Model
 from billing.adapters.dynamodb import keys, upgrades
 from billing.adapters.dynamodb.codec import V, Value, from_json, to_json
 from billing.adapters.dynamodb.packing import pack, pack_calls, unpack, unpack_calls
-from billing.domain.account import Account, AccountRef
+from billing.domain.account import Account, AccountRef, Standing
+from billing.domain.alerting import Alerting
 from billing.domain.canonical import Json, canonical_json
 from billing.domain.ledger import LedgerEntry
 from billing.domain.records import (
@@ -29,13 +30,18 @@ from billing.domain.records import (
     Timer,
     TimerKind,
 )
+from billing.domain.things import Thing, forgotten_at
 from billing.domain.usage import Call
 
 Raw = Mapping[str, Mapping[str, Any]]
 """An item as DynamoDB speaks it: attribute to type to value."""
 
 SCHEMA: Final = 1
-"""The form items are written in. A reader refuses a later one, which it might write back maimed."""
+"""The form items are written in."""
+
+READABLE_SCHEMA: Final = 1
+"""The latest form that is read; a later one might be written back maimed. A release that reads the
+next form goes out before the one that writes it, so that the second can be rolled back."""
 
 
 class Item(Model):
@@ -79,6 +85,16 @@ class RecordItem(Item):
     body = UnicodeAttribute()
 
 
+class ThingItem(RecordItem):
+    """A thing, by its kind and name.
+
+    Args:
+        expires_at: Seconds since 1970: when DynamoDB may drop it.
+    """
+
+    expires_at = NumberAttribute(null=True)
+
+
 class TenantItem(RecordItem):
     """A tenant; renamed under its version."""
 
@@ -110,6 +126,7 @@ class UnknownSchemaError(Exception):
 
 
 M = TypeVar("M", bound=Item)
+T = TypeVar("T", bound=Thing)
 
 
 def read(model: type[M], raw: Raw) -> M:
@@ -119,7 +136,7 @@ def read(model: type[M], raw: Raw) -> M:
     """
     item = model()
     item.deserialize({name: dict(value) for name, value in raw.items()})
-    if int(item.schema) > SCHEMA:
+    if int(item.schema) > READABLE_SCHEMA:
         raise UnknownSchemaError(f"{item.pk} / {item.sk} has schema {item.schema}")
     return item
 
@@ -132,7 +149,17 @@ def account_item(account: Account) -> AccountItem:
     stored["recharging"] = upgrades.without_defaults(account.recharging)
     if not account.hourly_spend:
         del stored["hourly_spend"]
+    if account.alerting == Alerting():
+        del stored["alerting"]
+    else:
+        stored["alerting"] = upgrades.alerting_without_names(account.alerting)
     stored["plan"] = upgrades.plan_without_defaults(account.plan)
+    if account.next_plan is None:
+        del stored["next_plan"]
+    else:
+        stored["next_plan"] = upgrades.plan_without_defaults(account.next_plan)
+    if account.standing is Standing.GOOD:
+        del stored["standing"]
     stored["totals"] = totals = to_json(account.totals)
     if not account.totals.metered:
         # Nearly every account: it pays for no field that says nothing.
@@ -155,7 +182,11 @@ def account_of(raw: Raw) -> Account:
     stored["currency"] = item.currency
     stored["daily_spend"] = _unpacked_days(stored["daily_spend"])
     stored["plan"] = upgrades.plan(stored["plan"])
+    if "next_plan" in stored:
+        stored["next_plan"] = upgrades.plan(stored["next_plan"])
     stored["recharging"] = upgrades.recharging(stored["recharging"])
+    if "alerting" in stored:
+        stored["alerting"] = upgrades.alerting(stored["alerting"])
     return from_json(Account, stored)
 
 
@@ -228,6 +259,15 @@ def record_of(kind: type[V], raw: Raw) -> V:
     return from_json(kind, upgrades.record(kind, json.loads(read(RecordItem, raw).body)))
 
 
+def thing_of(kind: type[T], raw: Raw) -> T:
+    # A thing is a dataclass of the domain, see ``thing_item``.
+    return from_json(kind, json.loads(read(RecordItem, raw).body))  # type: ignore[type-var]
+
+
+def owner_item(e164: str, ref: AccountRef) -> PointerItem:
+    return PointerItem(*keys.number_owner(e164), tenant_id=ref.tenant_id, account_id=ref.account_id)
+
+
 def timer_item(timer: Timer) -> TimerItem:
     return TimerItem(
         *keys.timer(timer.account, timer.kind),
@@ -265,6 +305,16 @@ def pointer_item(payment: Payment) -> PointerItem:
         *keys.payment_pointer(payment.gateway, payment.payment_id),
         tenant_id=payment.account.tenant_id,
         account_id=payment.account.account_id,
+    )
+
+
+def thing_item(thing: Thing) -> ThingItem:
+    gone_at = forgotten_at(thing)
+    return ThingItem(
+        *keys.thing(thing.account, thing.KIND, thing.thing_name),
+        # Every thing is a frozen dataclass, which the two protocols cannot say of each other.
+        body=_body(thing),  # type: ignore[arg-type]
+        expires_at=None if gone_at is None else int(gone_at.timestamp()),
     )
 
 

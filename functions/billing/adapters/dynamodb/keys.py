@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from billing.domain.account import AccountRef
+from billing.domain.members import ClaimKind
 from billing.domain.periods import Period
 from billing.domain.records import EventType, TimerKind
 from billing.domain.usage import CallKey
@@ -25,6 +26,7 @@ _REVISION_DIGITS = 6
 _ORDINAL_DIGITS = 9
 _DECK_VERSION_DIGITS = 6
 _CATALOG_VERSION_DIGITS = 6
+MAX_CATALOG_VERSION = 10**_CATALOG_VERSION_DIGITS - 1
 _GENERATION_DIGITS = 6
 
 
@@ -46,6 +48,11 @@ def state_account(pk: str) -> AccountRef:
 def holds(ref: AccountRef) -> Key:
     """What is set aside for calls in progress: an item of its own, beside the account's."""
     return Key(_join("HOLDS", ref.tenant_id, ref.account_id), "HOLDS")
+
+
+def port_day(ref: AccountRef, kind: str, day: date) -> Key:
+    """How many ports of a kind were out on a day, beside what is set aside."""
+    return Key(holds(ref).pk, _join("PORTS", kind, day.isoformat()))
 
 
 def ledger_entry(ref: AccountRef, posted_at: datetime, sequence: int) -> Key:
@@ -212,6 +219,30 @@ def dispute(ref: AccountRef, gateway: str, dispute_id: str) -> Key:
     return Key(things(ref), _join("DISPUTE", gateway, dispute_id))
 
 
+def number_owner(e164: str) -> Key:
+    """Whose a phone number is: one account's in the whole deployment."""
+    return Key(_join("NUMBER", e164), "OWNER")
+
+
+def owned_number(pk: str) -> str:
+    return _parts(pk, "NUMBER", 1)[0]
+
+
+def thing(ref: AccountRef, kind: str, name: str) -> Key:
+    """A thing by its kind and name."""
+    return Key(things(ref), thing_prefix(kind) + _escape(name))
+
+
+def thing_prefix(kind: str) -> str:
+    """What the sort keys of one kind of things begin with."""
+    return f"{kind}#"
+
+
+def things_until(kind: str, prefix: str, name: str) -> tuple[str, str]:
+    """The first and last sort key of things of that kind, up to and with a name."""
+    return thing_prefix(kind) + _escape(prefix), thing_prefix(kind) + _escape(name)
+
+
 def payment(tenant_id: str, gateway: str, payment_id: str) -> Key:
     return Key(_join("PAY", tenant_id, gateway, payment_id), "PAYMENT")
 
@@ -240,6 +271,12 @@ def audit(ref: AccountRef, at: datetime, operation_id: str) -> Key:
     return Key(papers(ref, at.astimezone(UTC).year), sk)
 
 
+def audit_between(begin_at: datetime, end_at: datetime) -> tuple[str, str]:
+    """The first and last sort key that records of ``[begin_at, end_at)`` may have: an instant alone
+    sorts before every record of that instant."""
+    return f"AUDIT#{instant(begin_at)}", f"AUDIT#{instant(end_at)}"
+
+
 def tenant(tenant_id: str) -> Key:
     return Key(tenant_partition(tenant_id), "PROFILE")
 
@@ -264,6 +301,29 @@ def listings_after(account_id: str | None) -> tuple[str, str]:
     return after, "ACCT$"
 
 
+MEMBER_PREFIX = "MEMBER#"
+
+
+def member(tenant_id: str, member_id: str) -> Key:
+    return Key(tenant_partition(tenant_id), MEMBER_PREFIX + _escape(member_id))
+
+
+def members_after(member_id: str | None) -> tuple[str, str]:
+    """The first and last sort key that members after the given one may have."""
+    after = MEMBER_PREFIX if member_id is None else f"{MEMBER_PREFIX}{_escape(member_id)} "
+    return after, "MEMBER$"
+
+
+def member_counts(tenant_id: str) -> Key:
+    return Key(tenant_partition(tenant_id), "MEMBERS")
+
+
+def member_claim(tenant_id: str, kind: ClaimKind, value: str) -> Key:
+    """What one member of the tenant alone has. Hashed: a key is no place for an address."""
+    hashed = hashlib.sha256(value.encode()).hexdigest()
+    return Key(tenant_partition(tenant_id), f"{kind.upper()}#{hashed}")
+
+
 def directory(tenant_id: str) -> Key:
     """The line that lists a tenant. Ids sort in it as they are."""
     return Key(directory_shard(shard(tenant_id)), _escape(tenant_id))
@@ -283,7 +343,7 @@ def catalog() -> Key:
 
 def catalog_version(version: int) -> Key:
     """One version of the catalogue; the current one's number stands in ``catalog()``."""
-    assert 0 < version < 10**_CATALOG_VERSION_DIGITS, version
+    assert 0 < version <= MAX_CATALOG_VERSION, version
     return Key(CATALOG, f"V#{version:0{_CATALOG_VERSION_DIGITS}d}")
 
 
@@ -336,6 +396,10 @@ def quarantine(parked_id: str) -> Key:
 
 def quarantine_shard(number: int) -> str:
     return f"QUARANTINE#{number}"
+
+
+def is_quarantine(pk: str) -> bool:
+    return pk.startswith("QUARANTINE#")
 
 
 def quarantine_number(parked_id: str) -> int:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from billing.adapters.dynamodb import items, keys
 from billing.adapters.dynamodb.items import Raw
 from billing.adapters.dynamodb.keys import Key
+from billing.adapters.dynamodb.quarantine import parked_of
 from billing.adapters.dynamodb.table import Table
+from billing.domain.quarantine_told import quarantined_event
 from billing.domain.records import Event
 
 
@@ -33,6 +35,17 @@ def outgoing(image: Raw) -> Outgoing:
         data=event.data,
         key=Key(str(image["pk"]["S"]), str(image["sk"]["S"])),
     )
+
+
+def is_parked(image: Raw) -> bool:
+    """Whether a new image is of usage that was parked, which the stream brings as it brings events:
+    whoever parks writes one item, and needs no key to any account's outbox."""
+    return keys.is_quarantine(str(image["pk"]["S"]))
+
+
+def quarantined(image: Raw) -> Event | None:
+    """What is told of it; None: nothing."""
+    return quarantined_event(parked_of(image))
 
 
 class DynamoDBOutbox:

@@ -53,7 +53,7 @@ class DynamoDBQuarantine:
 
     def get_many(self, parked_ids: Iterable[str]) -> dict[str, Parked]:
         wanted = (keys.quarantine(parked_id) for parked_id in parked_ids)
-        found = map(_read, self._table.get_many(wanted))
+        found = map(parked_of, self._table.get_many(wanted))
         return {parked.parked_id: parked for parked in found}
 
     def save(self, parked: Parked, seen_version: int) -> None:
@@ -78,7 +78,7 @@ class DynamoDBQuarantine:
             standing = self._table.query(shard, index=keys.DUE_INDEX)
             while batch := list(islice(standing, BATCH_GET_KEYS)):
                 # The index is as it was a moment ago: what was closed since is not open.
-                stored = map(_read, self._table.get_many(map(_key, batch)))
+                stored = map(parked_of, self._table.get_many(map(_key, batch)))
                 yield [parked for parked in stored if parked.is_open]
 
     def _park_again(self, again: Parked) -> None:
@@ -112,7 +112,7 @@ def _key(raw: Raw) -> Key:
     return Key(raw["pk"]["S"], raw["sk"]["S"])
 
 
-def _read(raw: Raw) -> Parked:
+def parked_of(raw: Raw) -> Parked:
     return _parked(items.read(StoreItem, raw))
 
 

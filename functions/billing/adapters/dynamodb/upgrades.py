@@ -9,6 +9,7 @@ from typing import Any
 
 from billing.adapters.dynamodb.codec import Value, to_json
 from billing.domain.account import PlanFeatures, PlanTerms
+from billing.domain.alerting import Alerting
 from billing.domain.canonical import Json
 from billing.domain.recharging import RechargePolicy, Recharging
 from billing.domain.records import Recharge
@@ -30,6 +31,8 @@ def plan_without_defaults(plan: PlanTerms) -> dict[str, Json]:
     """The same for what most plans do not say; where one does, its values without their names."""
     stored = dict(to_json(plan))
     del stored["features"]
+    if plan.refills_while_past_due:
+        del stored["refills_while_past_due"]
     if plan.features != PlanFeatures():
         stored["may"] = [plan.features.concurrent_calls, plan.features.queue_priority]
     return stored
@@ -44,6 +47,21 @@ def plan(stored: dict[str, Any]) -> dict[str, Any]:
             "queue_priority": queue_priority,
         }
     return stored
+
+
+def alerting_without_names(alerting: Alerting) -> list[Json]:
+    """The same for what few accounts set: its values in their order, up to the last that is."""
+    given = _given(alerting, Alerting())
+    values = [given.get(field.name) for field in fields(Alerting)]
+    while values and values[-1] is None:
+        values.pop()
+    return values
+
+
+def alerting(stored: list[Any]) -> dict[str, Any]:
+    """What ``alerting_without_names`` wrote."""
+    names = (field.name for field in fields(Alerting))
+    return {name: value for name, value in zip(names, stored, strict=False) if value is not None}
 
 
 def _said(value: Value) -> dict[str, Json]:

@@ -10,11 +10,18 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from billing.adapters.dynamodb import codec, items, keys
 from billing.adapters.dynamodb.items import Raw
 from billing.adapters.dynamodb.keys import Key
-from billing.adapters.dynamodb.store_items import StoreItem, is_at_version, is_new, read
+from billing.adapters.dynamodb.store_items import (
+    StoreItem,
+    is_at_version,
+    is_new,
+    read,
+    write_together,
+)
 from billing.adapters.dynamodb.table import Table
 from billing.domain.account import AccountRef
 from billing.domain.canonical import canonical_json
 from billing.domain.errors import ConflictError, NotFoundError
+from billing.domain.records import AuditRecord
 from billing.domain.webhook_deliveries import Delivery, DeliveryState
 from billing.domain.webhook_endpoints import WebhookEndpoints
 from billing.ports.webhooks import Secrets
@@ -54,28 +61,36 @@ class DynamoDBEndpoints:
         found = json.loads(answer["Plaintext"])
         return {str(name): tuple(map(str, secrets)) for name, secrets in found.items()}
 
-    def save(self, settings: WebhookEndpoints, secrets: Secrets) -> None:
+    def save(self, settings: WebhookEndpoints, secrets: Secrets, audit: AuditRecord) -> None:
         answer = self._kms.encrypt(
             KeyId=self._key_id,
             Plaintext=canonical_json(secrets).encode(),
             EncryptionContext=_context(settings.account),
         )
-        self._put(settings, answer["CiphertextBlob"])
+        item = _endpoints_item(settings, answer["CiphertextBlob"])
+        write_together(
+            self._table,
+            [
+                (item, is_at_version(settings.version - 1)),
+                (items.record_item(audit), is_new()),
+            ],
+        )
 
     def save_without_secrets(self, settings: WebhookEndpoints) -> None:
         item = read(self._table, keys.webhook_endpoints(settings.account))
         if item is None:
             raise ConflictError("there are no endpoints to change")
-        self._put(settings, item.secrets)
+        changed = _endpoints_item(settings, item.secrets)
+        self._table.put(changed, is_at_version(settings.version - 1))
 
-    def _put(self, settings: WebhookEndpoints, secrets: bytes) -> None:
-        item = StoreItem(
-            *keys.webhook_endpoints(settings.account),
-            version=settings.version,
-            document=canonical_json(codec.to_json(settings)),
-            secrets=secrets,
-        )
-        self._table.put(item, is_at_version(settings.version - 1))
+
+def _endpoints_item(settings: WebhookEndpoints, secrets: bytes) -> StoreItem:
+    return StoreItem(
+        *keys.webhook_endpoints(settings.account),
+        version=settings.version,
+        document=canonical_json(codec.to_json(settings)),
+        secrets=secrets,
+    )
 
 
 def _context(ref: AccountRef) -> dict[str, str]:

@@ -12,6 +12,7 @@ from billing.adapters.dynamodb import items
 from billing.adapters.dynamodb.codec import from_json, to_json
 from billing.adapters.dynamodb.packing import unpack
 from billing.domain.account import Account
+from billing.domain.alerting import Alerting
 from billing.domain.payments import PaymentMethod
 from billing.domain.recharging import RechargeMode, RechargeReason
 from billing.domain.records import Attempt, Recharge, RechargeState
@@ -54,6 +55,27 @@ def test_an_account_without_automatic_recharge_pays_for_nothing_of_it() -> None:
     stored = unpack(items.account_item(an_account()).serialize()["packed"]["B"])
     assert stored["recharging"] == {}
     assert "hourly_spend" not in stored
+
+
+@pytest.mark.parametrize(
+    ("alerting", "stored"),
+    [
+        pytest.param(Alerting(), None, id="nothing is set"),
+        pytest.param(Alerting(()), [[]], id="no percentage"),
+        pytest.param(Alerting(balance_micros=5), [None, 5], id="an amount"),
+        pytest.param(Alerting(runway_days=7), [None, None, 7], id="days"),
+        pytest.param(
+            Alerting((50,), 5, 7, NOON.date()), [[50], 5, 7, "2026-03-14"], id="everything"
+        ),
+    ],
+)
+def test_an_account_pays_for_the_alerts_it_has_set_and_no_others(
+    alerting: Alerting, stored: object
+) -> None:
+    account = an_account(alerting=alerting)
+    raw = items.account_item(account).serialize()
+    assert items.account_of(raw) == account
+    assert unpack(raw["packed"]["B"]).get("alerting") == stored
 
 
 def test_an_entry_that_names_25_calls_fits_one_write_unit() -> None:
