@@ -52,7 +52,7 @@ def source_json(account: Account, source: FundingSource, now: datetime) -> dict[
 
 
 def told_json(account: Account, source: FundingSource) -> dict[str, Json]:
-    """What an event says of a source."""
+    """What an event says of a source, and of whether its account owes what it could pay."""
     return {
         "source": source.source_id,
         "label": source.label,
@@ -61,6 +61,7 @@ def told_json(account: Account, source: FundingSource) -> dict[str, Json]:
         "last4": source.last4 or None,
         "expires_on": source.expires_on.isoformat() if source.expires_on else None,
         "is_default": source.source_id == account.recharging.default_source_id,
+        "standing": account.standing.value,
     }
 
 

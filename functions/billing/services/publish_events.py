@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from billing.domain.account import Standing
 from billing.domain.documents import InvoiceState
 from billing.domain.records import Event, EventType
 from billing.ports import Events, WorkQueue
@@ -45,9 +46,10 @@ class PublishEvents:
 
 def is_at_once(event: Event) -> bool:
     """Whether the event announces a recharge that the wallet cannot wait a cycle for, an invoice,
-    or a source that one may be waiting for."""
+    or a source that one has been waiting for."""
     if event.type is EventType.RECHARGE_SCHEDULED:
         return event.data.get("at_once") is True
     if event.type is EventType.INVOICE_ISSUED:
         return event.data.get("state") == InvoiceState.OPEN
-    return event.type is EventType.FUNDING_SOURCE_ADDED
+    is_owing = event.data.get("standing") in (Standing.PAST_DUE, Standing.SUSPENDED)
+    return event.type is EventType.FUNDING_SOURCE_ADDED and is_owing

@@ -47,13 +47,23 @@ def test_an_early_recharge_goes_to_the_worker_as_well_as_to_the_bus() -> None:
     "event",
     [
         pytest.param(scheduled({"state": "open"}, EventType.INVOICE_ISSUED), id="an invoice"),
-        pytest.param(scheduled({}, EventType.FUNDING_SOURCE_ADDED), id="who could pay one"),
+        pytest.param(
+            scheduled({"standing": "past_due"}, EventType.FUNDING_SOURCE_ADDED),
+            id="who could pay one",
+        ),
     ],
 )
 def test_what_can_be_collected_waits_for_no_sweep(event: Event) -> None:
     queue = RecordingWorkQueue()
     PublishEvents(Bus(), queue).publish([event])
     assert queue.waiting == [(ACME, event.event_id)]
+
+
+def test_a_source_of_an_account_that_owes_nothing_waits_for_the_sweep() -> None:
+    queue = RecordingWorkQueue()
+    added = scheduled({"standing": "good"}, EventType.FUNDING_SOURCE_ADDED)
+    PublishEvents(Bus(), queue).publish([added])
+    assert queue.waiting == []
 
 
 def test_what_lies_in_no_outbox_is_told_and_not_forgotten() -> None:
