@@ -18,6 +18,13 @@ def unless_unknown(ask: Callable[[], object]) -> None:
         ask()
 
 
+def is_on_its_way(operation: Operation) -> bool:
+    """Whether it was answered already, by saying that its payment takes its time: a link waits for
+    its customer, or a debit for its bank."""
+    shown = operation.answer
+    return isinstance(shown, dict) and shown.get("state") in ("action_needed", "processing")
+
+
 def answer(
     call: Call,
     operation: Operation,

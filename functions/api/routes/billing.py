@@ -57,7 +57,7 @@ def post_payment(call: Call) -> Answer:
             sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not _is_on_its_way(recorded):
+    if is_replayed and not sagas.is_on_its_way(recorded):
         require_answer(recorded, call.talktime.clock.now())
     return _paid(call, recorded, number, is_replayed=is_replayed)
 
@@ -104,13 +104,6 @@ def _pay(call: Call, ref: AccountRef, number: int, operation_id: str) -> None:
         one_off=call.talktime.gateway if pay_with.method else None,
     )
     sagas.unless_unknown(lambda: call.talktime.pay_invoice.pay(ref, request))
-
-
-def _is_on_its_way(operation: Operation) -> bool:
-    """Whether its payment takes its time: a link waits for its customer, or a debit for its
-    bank."""
-    answer = operation.answer
-    return isinstance(answer, dict) and answer.get("state") in ("action_needed", "processing")
 
 
 def _paid(call: Call, operation: Operation, number: int, *, is_replayed: bool) -> Answer:

@@ -98,7 +98,7 @@ def pay_number(call: Call) -> Answer:
             sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not _is_on_its_way(recorded):
+    if is_replayed and not sagas.is_on_its_way(recorded):
         require_answer(recorded, call.talktime.clock.now())
     return _paid(call, recorded, is_replayed=is_replayed)
 
@@ -130,13 +130,6 @@ def _pay(call: Call, ref: AccountRef, operation_id: str) -> None:
         one_off=call.talktime.gateway if pay_with.method else None,
     )
     sagas.unless_unknown(lambda: call.talktime.manage_numbers.pay(ref, payment))
-
-
-def _is_on_its_way(operation: Operation) -> bool:
-    """Whether its payment takes its time: a link waits for its customer, or a debit for its
-    bank."""
-    answer = operation.answer
-    return isinstance(answer, dict) and answer.get("state") in ("action_needed", "processing")
 
 
 def _paid(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:

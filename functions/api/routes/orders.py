@@ -66,7 +66,7 @@ def post_order(call: Call) -> Answer:
     assert recorded is not None, "a request that was not refused is recorded"
     order = order_of(call, recorded)
     assert order is not None, "it was recorded by an order"
-    is_waiting = order.state is OrderState.PENDING and is_on_its_way(recorded)
+    is_waiting = order.state is OrderState.PENDING and sagas.is_on_its_way(recorded)
     if is_replayed and not is_waiting:
         require_answer(recorded, call.talktime.clock.now())
     return _answer(call, recorded, order, is_replayed=is_replayed)
@@ -77,13 +77,6 @@ def order_of(call: Call, operation: Operation) -> Order | None:
     answer: Any = operation.answer
     name = answer.get("order") if isinstance(answer, dict) else None
     return call.talktime.book.thing(operation.account, Order, name) if name else None
-
-
-def is_on_its_way(operation: Operation) -> bool:
-    """Whether its payment takes its time: a link waits for its customer, or a debit for its
-    bank."""
-    answer: Any = operation.answer
-    return isinstance(answer, dict) and answer.get("state") in ("action_needed", "processing")
 
 
 def _place(call: Call, ref: AccountRef, operation_id: str) -> None:

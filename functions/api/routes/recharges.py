@@ -48,16 +48,9 @@ def post_recharge(call: Call) -> Answer:
             sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
     recorded = book.operation(ref, operation_id)
     assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not _is_on_its_way(recorded):
+    if is_replayed and not sagas.is_on_its_way(recorded):
         require_answer(recorded, call.talktime.clock.now())
     return _answer(call, recorded, is_replayed=is_replayed)
-
-
-def _is_on_its_way(operation: Operation) -> bool:
-    """Whether it was answered already, by saying that it takes its time: a link waits for its
-    customer, or a debit for its bank."""
-    shown = RechargeOut.recorded(operation.answer)
-    return shown.state in ("action_needed", "processing")
 
 
 def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> None:
