@@ -1,6 +1,7 @@
 """The world: two tenants with three accounts, the real services, and everything they call."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, cast
@@ -74,8 +75,24 @@ STARTS = (
 """Around month ends, a leap February, and nights whose clocks change."""
 
 
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What services reach over the network, as they see it: every call may go wrong."""
+
+    book: Book
+    gateway: Gateway
+    quarantine: Quarantine
+    decks: Decks
+    connections: Connections
+    timers: Timers
+
+
 class World:
-    """Everything there is; what services call goes through ``Perilous``, the checker's view not."""
+    """Everything there is; what services call goes through ``Perilous``, the checker's view not.
+
+    Whoever acts in the world makes his own services from ``remote``, ``change_account`` and
+    ``collect``, and has them ``watched``.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -101,14 +118,13 @@ class World:
         self._settle_in()
 
     def _assemble(self) -> None:
-        book = cast(Book, Perilous("book", self.book, self.faults))
-        quarantine = cast(Quarantine, Perilous("quarantine", self.quarantine, self.faults))
-        decks = cast(Decks, Perilous("decks", self._decks, self.faults))
-        connections = cast(Connections, Perilous("connections", self.connections, self.faults))
-        gateway = cast(Gateway, Perilous("gateway", self.gateway, self.faults))
-        lagging = LaggingTimers(self.book, self.book.account_refs, self.random, self.faults)
-        timers = cast(Timers, Perilous("timers", lagging, self.faults))
+        perilous = self._remote()
+        self.remote = perilous
+        book, gateway, timers = perilous.book, perilous.gateway, perilous.timers
+        quarantine, decks = perilous.quarantine, perilous.decks
+        connections = perilous.connections
         change_account = ChangeAccount(book, self.clock, sleep=lambda _seconds: None)
+        self.change_account = change_account
         retried = (ConnectionError, BookBusyError)
         post_usage = PostUsage(
             book=book,
@@ -120,20 +136,20 @@ class World:
                 book, self.clock, ChangeHolds(self.reservations)
             ),
         )
-        self.post_usage = cast(PostUsage, self._watched(post_usage, *retried))
+        self.post_usage = cast(PostUsage, self.watched(post_usage, *retried))
         correct_usage = CorrectUsage(book=book, decks=decks, change_account=change_account)
         refused = (*retried, InvalidUsageError)
-        self.correct_usage = cast(CorrectUsage, self._watched(correct_usage, *refused))
+        self.correct_usage = cast(CorrectUsage, self.watched(correct_usage, *refused))
         take_usage = TakeUsage(
             connections=connections,
             quarantine=quarantine,
-            queue=SqsUsageQueue("usage", self._sqs(self.usage_queue)),
+            queue=SqsUsageQueue("usage", self.sqs(self.usage_queue)),
             parts=InMemoryUsageParts(),
             costs=InMemoryCarrierCosts(),
             clock=self.clock,
             providers=PROVIDERS,
         )
-        self.take_usage = cast(TakeUsage, self._watched(take_usage, ConnectionError))
+        self.take_usage = cast(TakeUsage, self.watched(take_usage, ConnectionError))
         collect = CollectRecharge(
             book=book,
             gateways={gateway.name: gateway},
@@ -141,6 +157,7 @@ class World:
             change_account=change_account,
             spends=all_spends(book, self.catalogs),
         )
+        self.collect = collect
         refund = RefundPayment(
             book=book,
             gateways={gateway.name: gateway},
@@ -149,26 +166,26 @@ class World:
             change_account=change_account,
         )
         unknown = (*retried, PaymentUnknownError)
-        self.refund_payment = cast(RefundPayment, self._watched(refund, *unknown))
+        self.refund_payment = cast(RefundPayment, self.watched(refund, *unknown))
         self.notice_sources = cast(
-            NoticeSources, self._watched(NoticeSources(book, change_account), *retried)
+            NoticeSources, self.watched(NoticeSources(book, change_account), *retried)
         )
-        self.collect_recharge = cast(CollectRecharge, self._watched(collect, *unknown))
+        self.collect_recharge = cast(CollectRecharge, self.watched(collect, *unknown))
         answered = (AlreadyRecordedError, IdConflictError, RechargeInProgressError)
-        self.request_recharge = cast(CollectRecharge, self._watched(collect, *unknown, *answered))
-        self.roll_period = cast(RollPeriod, self._watched(RollPeriod(change_account), *retried))
+        self.request_recharge = cast(CollectRecharge, self.watched(collect, *unknown, *answered))
+        self.roll_period = cast(RollPeriod, self.watched(RollPeriod(change_account), *retried))
         self.set_auto_recharge = cast(
             SetAutoRecharge,
-            self._watched(SetAutoRecharge(change_account), *retried, StalePolicyError),
+            self.watched(SetAutoRecharge(change_account), *retried, StalePolicyError),
         )
         bill_account = BillAccount(
             book=book,
             catalogs=self.catalogs,
             clock=self.clock,
             change_account=change_account,
-            recharge_queue=SqsWorkQueue("recharge", self._sqs(self.recharge_queue)),
+            recharge_queue=SqsWorkQueue("recharge", self.sqs(self.recharge_queue)),
         )
-        self.bill_account = cast(BillAccount, self._watched(bill_account, *retried, QueueError))
+        self.bill_account = cast(BillAccount, self.watched(bill_account, *retried, QueueError))
         collect_invoices = CollectInvoices(
             book=book,
             catalogs=self.catalogs,
@@ -176,7 +193,7 @@ class World:
             change_account=change_account,
             collect_recharge=collect,
         )
-        self.collect_invoices = cast(CollectInvoices, self._watched(collect_invoices, *unknown))
+        self.collect_invoices = cast(CollectInvoices, self.watched(collect_invoices, *unknown))
         collect_numbers = RenewNumbers(
             book=book,
             catalogs=self.catalogs,
@@ -185,31 +202,42 @@ class World:
             gateways={gateway.name},
             collect_recharge=collect,
         )
-        self.collect_numbers = cast(RenewNumbers, self._watched(collect_numbers, *unknown))
+        self.collect_numbers = cast(RenewNumbers, self.watched(collect_numbers, *unknown))
         renew_numbers = RenewNumbers(
             book=book,
             catalogs=self.catalogs,
             reservations=self.reservations,
             change_account=change_account,
-            recharge_queue=SqsWorkQueue("recharge", self._sqs(self.recharge_queue)),
+            recharge_queue=SqsWorkQueue("recharge", self.sqs(self.recharge_queue)),
         )
-        self.renew_numbers = cast(RenewNumbers, self._watched(renew_numbers, *retried, QueueError))
+        self.renew_numbers = cast(RenewNumbers, self.watched(renew_numbers, *retried, QueueError))
         self.recharge_sweep = self._sweep(timers, self.recharge_queue)
         self.roll_sweep = self._sweep(timers, self.roll_queue)
-        recharge_queue = SqsWorkQueue("recharge", self._sqs(self.recharge_queue))
+        recharge_queue = SqsWorkQueue("recharge", self.sqs(self.recharge_queue))
         reconcile = ReconcilePayments(timers, recharge_queue, self.clock)
         self.reconcile_payments = cast(
-            ReconcilePayments, self._watched(reconcile, ConnectionError, QueueError)
+            ReconcilePayments, self.watched(reconcile, ConnectionError, QueueError)
         )
 
-    def _sqs(self, queue: SimulatedFifo) -> "SQSClient":
+    def _remote(self) -> Remote:
+        lagging = LaggingTimers(self.book, self.book.account_refs, self.random, self.faults)
+        return Remote(
+            book=cast(Book, Perilous("book", self.book, self.faults)),
+            gateway=cast(Gateway, Perilous("gateway", self.gateway, self.faults)),
+            quarantine=cast(Quarantine, Perilous("quarantine", self.quarantine, self.faults)),
+            decks=cast(Decks, Perilous("decks", self._decks, self.faults)),
+            connections=cast(Connections, Perilous("connections", self.connections, self.faults)),
+            timers=cast(Timers, Perilous("timers", lagging, self.faults)),
+        )
+
+    def sqs(self, queue: SimulatedFifo) -> "SQSClient":
         return cast("SQSClient", Perilous("queue", queue, self.faults))
 
     def _sweep(self, timers: Timers, queue: SimulatedFifo) -> SweepTimers:
-        sweep = SweepTimers(timers, SqsWorkQueue(queue.name, self._sqs(queue)), self.clock)
-        return cast(SweepTimers, self._watched(sweep, ConnectionError, QueueError))
+        sweep = SweepTimers(timers, SqsWorkQueue(queue.name, self.sqs(queue)), self.clock)
+        return cast(SweepTimers, self.watched(sweep, ConnectionError, QueueError))
 
-    def _watched(self, service: object, *expected: type[Exception]) -> Watched:
+    def watched(self, service: object, *expected: type[Exception]) -> Watched:
         return Watched(service, expected, self.surprises)
 
     def _settle_in(self) -> None:
