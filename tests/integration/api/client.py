@@ -229,6 +229,8 @@ class World:
             clock=self.clock,
         )
         self.app = create_app(Server(self.talktime, self.log))
+        # Requests that may have changed something.
+        self.writes = 0
 
     def call(
         self,
@@ -243,6 +245,7 @@ class World:
         """One request. A body that is text goes as it is."""
         event = an_event(method, path, body, token=token, headers=headers, query=query)
         found = reply(handle(event, self.app))
+        self.writes += method != "GET" and found.status < 400
         line = self.log.lines[-1]
         declared = DECLARED.get((line.method, line.route), {line.code})
         assert not line.code or line.code in declared, f"{line.code} is not declared"

@@ -1,6 +1,6 @@
 """Who may call what: every endpoint of the table, with every kind of token."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -414,9 +414,26 @@ class Stage:
         )
 
 
+@pytest.fixture(scope="module")
+def kept() -> list[Stage]:
+    return []
+
+
 @pytest.fixture
-def stage() -> Stage:
-    return Stage()
+def stage(kept: list[Stage]) -> Iterator[Stage]:
+    """A stage as it was built: the last test's, unless it has changed something there."""
+    if not kept:
+        kept.append(Stage())
+    (found,) = kept
+    before = _written(found)
+    yield found
+    if _written(found) != before:
+        kept.clear()
+
+
+def _written(stage: Stage) -> tuple[object, ...]:
+    world = stage.world
+    return world.writes, world.clock.now(), len(world.book._operations), world.book._accounts.copy()
 
 
 def test_every_endpoint_is_tried() -> None:
