@@ -6,7 +6,7 @@ from api import auth, limits, sagas
 from api.accepting import acceptance_of, audit_of, by
 from api.endpoint import Answer, Call, Endpoint
 from api.etags import etag
-from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.idempotency import Needs, body_hash, require_answer
 from api.problems import RequestError
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.billing import (
@@ -22,10 +22,9 @@ from billing.domain.account import AccountRef
 from billing.domain.canonical import digest
 from billing.domain.charging import Charge
 from billing.domain.contracting import contract_etag
-from billing.domain.errors import CurrencyMismatchError, InvalidInputError, NotFoundError
+from billing.domain.errors import CurrencyMismatchError, NotFoundError
 from billing.domain.records import Operation, OperationState
 from billing.ports import AlreadyRecordedError
-from billing.services.change_account import recorded_error
 from billing.services.pay_invoice import PayRequest, find_invoice
 
 TAG = "Billing"
@@ -37,28 +36,18 @@ CONTRACT_PATH = f"{ACCOUNT_PATH}/contract"
 
 
 def post_payment(call: Call) -> Answer:
-    """Pay once. Whatever is answered is read from the operation, the first time as later."""
     ref, number = call.account(), _number(call)
     operation_id = call.operation_id(ref.account_id)
     book = call.talktime.book
     book.account(ref)
     find_invoice(book, ref, number)
-    is_replayed = False
-    try:
-        recorded = book.operation(ref, operation_id)
-        if recorded is not None:
-            # Before the acceptance: the terms may be newer than the first request.
-            raise recorded_error(recorded, _pay_hash(call, number))
-        _pay(call, ref, number, operation_id)
-    except AlreadyRecordedError as error:
-        is_replayed = True
-        if is_abandoned(error.operation, call.talktime.clock.now()):
-            # A crash left it between intent and outcome: the same key, the same payment.
-            sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
-    recorded = book.operation(ref, operation_id)
-    assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not sagas.is_on_its_way(recorded):
-        require_answer(recorded, call.talktime.clock.now())
+    # The invoice is part of the request: a key is good for one.
+    hashed = digest([number, body_hash(call.body_as(InvoicePayIn))])
+    recorded, is_replayed = sagas.begun(
+        call, ref, operation_id, hashed, lambda operation: _pay(call, operation, number)
+    )
+    if is_replayed:
+        sagas.require_known(call, recorded)
     return _paid(call, recorded, number, is_replayed=is_replayed)
 
 
@@ -69,41 +58,20 @@ def _number(call: Call) -> int:
     return int(text)
 
 
-def _pay_hash(call: Call, number: int) -> str:
-    """The invoice is part of the request: a key is good for one."""
-    return digest([number, body_hash(call.body_as(InvoicePayIn))])
-
-
-def _pay(call: Call, ref: AccountRef, number: int, operation_id: str) -> None:
+def _pay(call: Call, operation: Operation, number: int) -> None:
     body = call.body_as(InvoicePayIn)
-    pay_with = body.pay_with
-    named = [pay_with.wallet, pay_with.source, pay_with.method]
-    if sum(one is not None for one in named) != 1:
-        raise InvalidInputError("pay_with names the wallet, a source or a method", field="pay_with")
-    acceptance = acceptance_of(call, body.acceptance)
-    request = PayRequest(
-        number,
-        Operation(
-            operation_id=operation_id,
-            body_hash=_pay_hash(call, number),
-            account=ref,
-            state=OperationState.PENDING,
-            answer=None,
-            recorded_at=call.talktime.clock.now(),
-        ),
-        audit_of(
-            call,
-            ref,
-            operation_id,
-            "invoice.pay_requested",
-            acceptance,
-            {"invoice": number, "pay_with": pay_with.model_dump(mode="json", exclude_none=True)},
-        ),
-        is_from_wallet=bool(pay_with.wallet),
-        source_id=pay_with.source,
-        one_off=call.talktime.gateway if pay_with.method else None,
+    named = sagas.payer(call, body.pay_with)
+    pay_with = body.pay_with.model_dump(mode="json", exclude_none=True)
+    audit = audit_of(
+        call,
+        operation.account,
+        operation.operation_id,
+        "invoice.pay_requested",
+        acceptance_of(call, body.acceptance),
+        {"invoice": number, "pay_with": pay_with},
     )
-    sagas.unless_unknown(lambda: call.talktime.pay_invoice.pay(ref, request))
+    request = PayRequest(number, operation, audit, **named)
+    call.talktime.pay_invoice.pay(operation.account, request)
 
 
 def _paid(call: Call, operation: Operation, number: int, *, is_replayed: bool) -> Answer:

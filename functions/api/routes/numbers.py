@@ -6,7 +6,7 @@ from urllib.parse import unquote
 from api import auth, limits, sagas
 from api.accepting import acceptance_of, by
 from api.endpoint import Answer, Call, Endpoint
-from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.idempotency import Needs, body_hash
 from api.problems import RequestError
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
@@ -16,11 +16,8 @@ from api.schemas.recharges import OperationOut
 from billing.domain.account import AccountRef
 from billing.domain.audit import By
 from billing.domain.canonical import digest
-from billing.domain.errors import InvalidInputError
 from billing.domain.numbers import PhoneNumber, leaving
 from billing.domain.records import Operation, OperationState
-from billing.ports import AlreadyRecordedError
-from billing.services.change_account import recorded_error
 from billing.services.manage_numbers import NumberPayment
 
 TAG = "Numbers"
@@ -82,54 +79,22 @@ def pay_number(call: Call) -> Answer:
     """Pay once. Whatever is answered is read from the book, the first time as later."""
     ref = call.account()
     operation_id = call.operation_id(ref.account_id)
-    book = call.talktime.book
     call.talktime.list_numbers.one(ref, _e164(call))
-    is_replayed = False
-    try:
-        recorded = book.operation(ref, operation_id)
-        if recorded is not None:
-            # Before the acceptance: the terms may be newer than the first request.
-            raise recorded_error(recorded, _pay_hash(call))
-        _pay(call, ref, operation_id)
-    except AlreadyRecordedError as error:
-        is_replayed = True
-        if is_abandoned(error.operation, call.talktime.clock.now()):
-            # A crash left it between intent and outcome: the same key, the same payment.
-            sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
-    recorded = book.operation(ref, operation_id)
-    assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not sagas.is_on_its_way(recorded):
-        require_answer(recorded, call.talktime.clock.now())
+    # The number is part of the request: a key is good for one.
+    hashed = digest([_e164(call), body_hash(call.body_as(NumberPayIn))])
+    recorded, is_replayed = sagas.begun(
+        call, ref, operation_id, hashed, lambda operation: _pay(call, operation)
+    )
+    if is_replayed:
+        sagas.require_known(call, recorded)
     return _paid(call, recorded, is_replayed=is_replayed)
 
 
-def _pay_hash(call: Call) -> str:
-    """The number is part of the request: a key is good for one."""
-    return digest([_e164(call), body_hash(call.body_as(NumberPayIn))])
-
-
-def _pay(call: Call, ref: AccountRef, operation_id: str) -> None:
+def _pay(call: Call, operation: Operation) -> None:
     body = call.body_as(NumberPayIn)
-    pay_with = body.pay_with
-    named = [pay_with.wallet, pay_with.source, pay_with.method]
-    if sum(one is not None for one in named) != 1:
-        raise InvalidInputError("pay_with names the wallet, a source or a method", field="pay_with")
-    payment = NumberPayment(
-        _e164(call),
-        Operation(
-            operation_id=operation_id,
-            body_hash=_pay_hash(call),
-            account=ref,
-            state=OperationState.PENDING,
-            answer=None,
-            recorded_at=call.talktime.clock.now(),
-        ),
-        _by(call, body.acceptance),
-        is_from_wallet=bool(pay_with.wallet),
-        source_id=pay_with.source,
-        one_off=call.talktime.gateway if pay_with.method else None,
-    )
-    sagas.unless_unknown(lambda: call.talktime.manage_numbers.pay(ref, payment))
+    named = sagas.payer(call, body.pay_with)
+    payment = NumberPayment(_e164(call), operation, _by(call, body.acceptance), **named)
+    call.talktime.manage_numbers.pay(operation.account, payment)
 
 
 def _paid(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:

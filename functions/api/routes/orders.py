@@ -5,20 +5,17 @@ from typing import Any
 from api import auth, limits, sagas
 from api.accepting import acceptance_of, by
 from api.endpoint import Answer, Call, Endpoint
-from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.idempotency import Needs, body_hash, require_answer
 from api.problems import RequestError
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page, PageQuery
 from api.schemas.orders import OrderIn, OrderOut
 from api.schemas.recharges import OperationOut
-from billing.domain.account import AccountRef
-from billing.domain.errors import InvalidInputError, NotFoundError
+from billing.domain.errors import NotFoundError
 from billing.domain.orders import Order, OrderState
 from billing.domain.placing import DECLINED
-from billing.domain.records import Operation, OperationState
-from billing.ports import AlreadyRecordedError
-from billing.services.change_account import recorded_error
+from billing.domain.records import Operation
 from billing.services.place_order import OrderRequest
 
 TAG = "Orders"
@@ -50,20 +47,10 @@ def post_order(call: Call) -> Answer:
     operation_id = call.operation_id(ref.account_id)
     book = call.talktime.book
     book.account(ref)
-    is_replayed = False
-    try:
-        recorded = book.operation(ref, operation_id)
-        if recorded is not None:
-            # Before the acceptance: the terms may be newer than the first request.
-            raise recorded_error(recorded, body_hash(call.body_as(OrderIn)))
-        _place(call, ref, operation_id)
-    except AlreadyRecordedError as error:
-        is_replayed = True
-        if is_abandoned(error.operation, call.talktime.clock.now()):
-            # A crash left it between intent and outcome: the same key, the same payment.
-            sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
-    recorded = book.operation(ref, operation_id)
-    assert recorded is not None, "a request that was not refused is recorded"
+    hashed = body_hash(call.body_as(OrderIn))
+    recorded, is_replayed = sagas.begun(
+        call, ref, operation_id, hashed, lambda operation: _place(call, operation)
+    )
     order = order_of(call, recorded)
     assert order is not None, "it was recorded by an order"
     is_waiting = order.state is OrderState.PENDING and sagas.is_on_its_way(recorded)
@@ -79,30 +66,12 @@ def order_of(call: Call, operation: Operation) -> Order | None:
     return call.talktime.book.thing(operation.account, Order, name) if name else None
 
 
-def _place(call: Call, ref: AccountRef, operation_id: str) -> None:
+def _place(call: Call, operation: Operation) -> None:
     body = call.body_as(OrderIn)
-    acceptance = acceptance_of(call, body.acceptance)
-    pay_with = body.pay_with
-    named = [pay_with.wallet, pay_with.source, pay_with.method] if pay_with else []
-    if pay_with and sum(one is not None for one in named) != 1:
-        raise InvalidInputError("pay_with names the wallet, a source or a method", field="pay_with")
-    operation = Operation(
-        operation_id=operation_id,
-        body_hash=body_hash(body),
-        account=ref,
-        state=OperationState.PENDING,
-        answer=None,
-        recorded_at=call.talktime.clock.now(),
-    )
-    request = OrderRequest(
-        quote_id=body.quote_id,
-        operation=operation,
-        by=by(call, acceptance),
-        is_from_wallet=bool(pay_with and pay_with.wallet),
-        source_id=pay_with.source if pay_with else None,
-        one_off=call.talktime.gateway if pay_with and pay_with.method else None,
-    )
-    sagas.unless_unknown(lambda: call.talktime.place_order.place(ref, request))
+    ordered_by = by(call, acceptance_of(call, body.acceptance))
+    named = sagas.payer(call, body.pay_with)
+    request = OrderRequest(body.quote_id, operation, ordered_by, **named)
+    call.talktime.place_order.place(operation.account, request)
 
 
 def _answer(call: Call, operation: Operation, order: Order, *, is_replayed: bool) -> Answer:

@@ -3,16 +3,13 @@
 from api import auth, limits, sagas
 from api.accepting import acceptance_of, audit_of
 from api.endpoint import Answer, Call, Endpoint
-from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.idempotency import Needs, body_hash
 from api.routes import lists
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import Page, PageQuery
 from api.schemas.recharges import OperationOut, RechargeIn, RechargeOut
-from billing.domain.account import AccountRef
 from billing.domain.errors import CurrencyMismatchError, InvalidInputError
-from billing.domain.records import Operation, OperationState
-from billing.ports import AlreadyRecordedError
-from billing.services.change_account import recorded_error
+from billing.domain.records import Operation
 from billing.services.collect_recharge import RechargeRequest
 
 TAG = "Recharge"
@@ -29,45 +26,27 @@ def list_recharges(call: Call) -> Answer:
 
 
 def post_recharge(call: Call) -> Answer:
-    """Collect once. Whatever is answered is read from the operation, the first time as later."""
     ref = call.account()
     operation_id = call.operation_id(ref.account_id)
     book = call.talktime.book
     account = book.account(ref)
-    is_replayed = False
-    try:
-        recorded = book.operation(ref, operation_id)
-        if recorded is not None:
-            # Before the acceptance: the terms may be newer than the first request.
-            raise recorded_error(recorded, body_hash(call.body_as(RechargeIn)))
-        _collect(call, ref, operation_id, account.currency)
-    except AlreadyRecordedError as error:
-        is_replayed = True
-        if is_abandoned(error.operation, call.talktime.clock.now()):
-            # A crash left it between intent and outcome: the same key, the same payment.
-            sagas.unless_unknown(lambda: call.talktime.collect_recharge.finish_open(ref))
-    recorded = book.operation(ref, operation_id)
-    assert recorded is not None, "a request that was not refused is recorded"
-    if is_replayed and not sagas.is_on_its_way(recorded):
-        require_answer(recorded, call.talktime.clock.now())
+    hashed = body_hash(call.body_as(RechargeIn))
+    recorded, is_replayed = sagas.begun(
+        call, ref, operation_id, hashed, lambda asked: _collect(call, asked, account.currency)
+    )
+    if is_replayed:
+        sagas.require_known(call, recorded)
     return _answer(call, recorded, is_replayed=is_replayed)
 
 
-def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> None:
+def _collect(call: Call, operation: Operation, currency: str) -> None:
     body = call.body_as(RechargeIn)
     if body.amount.currency != currency:
         raise CurrencyMismatchError(f"the account is in {currency}", field="amount/currency")
     acceptance = acceptance_of(call, body.acceptance)
     amount = body.amount.model_dump(mode="json")
-    operation = Operation(
-        operation_id=operation_id,
-        body_hash=body_hash(body),
-        account=ref,
-        state=OperationState.PENDING,
-        answer=None,
-        recorded_at=call.talktime.clock.now(),
-    )
-    audit = audit_of(call, ref, operation_id, "recharge.requested", acceptance, {"amount": amount})
+    ref, asked = operation.account, "recharge.requested"
+    audit = audit_of(call, ref, operation.operation_id, asked, acceptance, {"amount": amount})
     pay_with = body.pay_with
     if pay_with and (pay_with.source is None) == (pay_with.method is None):
         raise InvalidInputError("pay_with names a source or a method", field="pay_with")
@@ -78,7 +57,7 @@ def _collect(call: Call, ref: AccountRef, operation_id: str, currency: str) -> N
         source_id=pay_with.source if pay_with else None,
         one_off=call.talktime.gateway if pay_with and pay_with.method else None,
     )
-    sagas.unless_unknown(lambda: call.talktime.collect_recharge.request(ref, request))
+    call.talktime.collect_recharge.request(ref, request)
 
 
 def _answer(call: Call, operation: Operation, *, is_replayed: bool) -> Answer:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from api import auth, sagas
 from api.accepting import audit_of
 from api.endpoint import Answer, Call, Endpoint
-from api.idempotency import Needs, body_hash, is_abandoned, require_answer
+from api.idempotency import Needs, body_hash, require_answer
 from api.routes.accounts import ACCOUNT_PATH
 from api.schemas.base import MoneyOut
 from api.schemas.recharges import OperationOut
@@ -13,9 +13,7 @@ from api.schemas.refunds import PaymentOut, PaymentQuery, RefundIn, RefundOut
 from billing.domain.account import AccountRef
 from billing.domain.canonical import Json, digest
 from billing.domain.errors import CurrencyMismatchError, NotFoundError
-from billing.domain.records import Operation, OperationState, Payment
-from billing.ports import AlreadyRecordedError
-from billing.services.change_account import recorded_error
+from billing.domain.records import Operation, Payment
 from billing.services.refund_payment import RefundOrder
 
 TAG = "Payments"
@@ -34,49 +32,33 @@ def get_payment(call: Call) -> Answer:
 
 
 def post_refund(call: Call) -> Answer:
-    """Refund once. Whatever is answered is read from the operation, the first time as later."""
     ref = call.account()
     operation_id = call.operation_id(ref.account_id)
     book = call.talktime.book
     book.account(ref)
-    is_replayed = False
-    try:
-        recorded = book.operation(ref, operation_id)
-        if recorded is not None:
-            raise recorded_error(recorded, _request_hash(call))
-        _refund(call, ref, operation_id)
-    except AlreadyRecordedError as error:
-        is_replayed = True
-        if is_abandoned(error.operation, call.talktime.clock.now()):
-            # A crash left it between intent and outcome: the same key, the same refund.
-            sagas.unless_unknown(lambda: call.talktime.refund_payment.finish_open(ref))
-    recorded = book.operation(ref, operation_id)
-    assert recorded is not None, "a request that was not refused is recorded"
+    # The payment is part of the request: a key is good for one.
+    hashed = digest([call.path["payment"], body_hash(call.body_as(RefundIn))])
+    recorded, is_replayed = sagas.begun(
+        call,
+        ref,
+        operation_id,
+        hashed,
+        lambda operation: _refund(call, operation),
+        call.talktime.refund_payment.finish_open,
+    )
     if is_replayed:
         require_answer(recorded, call.talktime.clock.now())
     return _answer(call, recorded, is_replayed=is_replayed)
 
 
-def _request_hash(call: Call) -> str:
-    """The payment is part of the request: a key is good for one."""
-    return digest([call.path["payment"], body_hash(call.body_as(RefundIn))])
-
-
-def _refund(call: Call, ref: AccountRef, operation_id: str) -> None:
+def _refund(call: Call, operation: Operation) -> None:
+    ref, operation_id = operation.account, operation.operation_id
     body = call.body_as(RefundIn)
     payment = _payment(call, ref, body.gateway)
     if body.amount is not None and body.amount.currency != payment.currency:
         raise CurrencyMismatchError(
             f"the payment was made in {payment.currency}", field="amount/currency"
         )
-    operation = Operation(
-        operation_id=operation_id,
-        body_hash=_request_hash(call),
-        account=ref,
-        state=OperationState.PENDING,
-        answer=None,
-        recorded_at=call.talktime.clock.now(),
-    )
     asked = {"payment": payment.payment_id, **body.model_dump(mode="json", exclude_none=True)}
     order = RefundOrder(
         gateway=payment.gateway,
@@ -87,7 +69,7 @@ def _refund(call: Call, ref: AccountRef, operation_id: str) -> None:
             call, ref, operation_id, "payment.refund_requested", None, asked, _refunded(payment)
         ),
     )
-    sagas.unless_unknown(lambda: call.talktime.refund_payment.refund(ref, order))
+    call.talktime.refund_payment.refund(ref, order)
 
 
 def _refunded(payment: Payment) -> dict[str, Json]:

@@ -12,34 +12,29 @@ from billing.domain.change import Change
 from billing.domain.collecting_steps import effect_change, step
 from billing.domain.documents import Invoice
 from billing.domain.effects import Effect
-from billing.domain.errors import InvalidInputError, NotFoundError
+from billing.domain.errors import NotFoundError
 from billing.domain.number_changes import Amend, Numbers
 from billing.domain.numbers import PhoneNumber
 from billing.domain.records import Operation
 from billing.domain.things import numbered
 from billing.ports import Book, Catalogs, Reservations
 from billing.services.change_account import ChangeAccount
-from billing.services.collect_recharge import CollectRecharge, RechargeRequest
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.pay_with import PayWith
 from billing.services.read_numbers import ReadNumbers
 
 
 @dataclass(frozen=True, slots=True)
-class NumberPayment:
-    """Somebody wants to pay for a number. Who pays: one of three.
+class NumberPayment(PayWith):
+    """Somebody wants to pay for a number.
 
     Args:
         operation: Pending; its id derives from the idempotency key.
-        is_from_wallet: The wallet pays.
-        source_id: This funding source does.
-        one_off: A gateway the customer pays through once, with nothing saved.
     """
 
     e164: str
     operation: Operation
     by: By
-    is_from_wallet: bool = False
-    source_id: str | None = None
-    one_off: str | None = None
 
 
 class ManageNumbers:
@@ -181,13 +176,8 @@ class ManageNumbers:
             return number_payments.from_wallet(
                 account, known, number, cost, holds, operation, audit, now
             )
-        if wanted.source_id is None and wanted.one_off is None:
-            raise InvalidInputError("say who pays", field="pay_with")
-        total = number_payments.total_micros(cost)
-        request = RechargeRequest(
-            total, operation, audit, source_id=wanted.source_id, one_off=wanted.one_off
-        )
-        intent = self._collect_recharge.intent(account, request, now)
+        payment = wanted.payment(number_payments.total_micros(cost), operation, audit)
+        intent = self._collect_recharge.intent(account, payment, now)
         return number_payments.for_payment(account, number, cost, intent, operation, audit, now)
 
     def _found(self, account: Account, e164: str) -> tuple[Numbers, PhoneNumber]:

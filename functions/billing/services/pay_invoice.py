@@ -7,33 +7,28 @@ from billing.domain import paying
 from billing.domain.account import Account, AccountRef
 from billing.domain.change import Change
 from billing.domain.documents import Invoice
-from billing.domain.errors import InvalidInputError, NotFoundError, RechargeInProgressError
+from billing.domain.errors import NotFoundError, RechargeInProgressError
 from billing.domain.recharging import RechargeReason
 from billing.domain.records import AuditRecord, Operation, Recharge
 from billing.domain.things import SEQUENCE_DIGITS, numbered
 from billing.ports import Book, Catalogs, Reservations
 from billing.services.change_account import ChangeAccount
-from billing.services.collect_recharge import CollectRecharge, RechargeRequest
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.pay_with import PayWith
 from billing.services.read_held import ReadHeld
 
 
 @dataclass(frozen=True, slots=True)
-class PayRequest:
-    """One open invoice somebody wants to pay. Who pays: one of three.
+class PayRequest(PayWith):
+    """One open invoice somebody wants to pay.
 
     Args:
         operation: Pending; its id derives from the idempotency key.
-        is_from_wallet: The wallet pays.
-        source_id: This funding source does.
-        one_off: A gateway the customer pays through once, with nothing saved.
     """
 
     number: int
     operation: Operation
     audit: AuditRecord
-    is_from_wallet: bool = False
-    source_id: str | None = None
-    one_off: str | None = None
 
 
 class PayInvoice:
@@ -97,16 +92,9 @@ class PayInvoice:
                 request.audit,
                 now,
             )
-        if request.source_id is None and request.one_off is None:
-            raise InvalidInputError("say who pays", field="pay_with")
-        wanted = RechargeRequest(
-            invoice.sums.total_micros,
-            request.operation,
-            request.audit,
-            source_id=request.source_id,
-            one_off=request.one_off,
-        )
-        intent = self._collect_recharge.intent(account, wanted, now)
+        total = invoice.sums.total_micros
+        payment = request.payment(total, request.operation, request.audit)
+        intent = self._collect_recharge.intent(account, payment, now)
         return paying.pay_from_source(
             account, invoice, intent, request.operation, request.audit, now
         )

@@ -7,34 +7,29 @@ from billing.domain import placing
 from billing.domain.account import Account, AccountRef
 from billing.domain.audit import By
 from billing.domain.change import Change
-from billing.domain.errors import InvalidInputError, NotFoundError
+from billing.domain.errors import NotFoundError
 from billing.domain.order_shown import asked_json, held_json
 from billing.domain.ordering import check_placeable
 from billing.domain.orders import Order, OrderState, Quote
 from billing.domain.records import Operation
 from billing.ports import Book, Catalogs, Reservations
 from billing.services.change_account import ChangeAccount
-from billing.services.collect_recharge import CollectRecharge, RechargeRequest
+from billing.services.collect_recharge import CollectRecharge
+from billing.services.pay_with import PayWith
 from billing.services.spend_orders import SpendOrders
 
 
 @dataclass(frozen=True, slots=True)
-class OrderRequest:
-    """One order somebody asked for. Who pays, where anything is due: one of three.
+class OrderRequest(PayWith):
+    """One order somebody asked for, and who pays what is due.
 
     Args:
         operation: Pending; its id derives from the idempotency key.
-        is_from_wallet: The wallet pays.
-        source_id: This funding source does.
-        one_off: A gateway the customer pays through once, with nothing saved.
     """
 
     quote_id: str
     operation: Operation
     by: By
-    is_from_wallet: bool = False
-    source_id: str | None = None
-    one_off: str | None = None
 
 
 class PlaceOrder:
@@ -124,10 +119,6 @@ class PlaceOrder:
             holds = self._reservations.holds(account.ref)
             deliver = ready.deliver(operation.operation_id, now)
             return placing.place_paid(account, order, deliver, holds, operation, audit, now)
-        if request.source_id is None and request.one_off is None:
-            raise InvalidInputError("say who pays what is due", field="pay_with")
-        wanted = RechargeRequest(
-            total, operation, audit, source_id=request.source_id, one_off=request.one_off
-        )
-        intent = self._collect_recharge.intent(account, wanted, now)
+        payment = request.payment(total, operation, audit)
+        intent = self._collect_recharge.intent(account, payment, now)
         return placing.place_for_payment(account, order, intent, operation, audit, now)
