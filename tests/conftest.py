@@ -57,7 +57,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneClou
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at how many points flows were let die: a figure that only counts if it is seen."""
+    """Say how much was tried, and what was measured: a figure only counts if it is seen."""
+    for report in terminalreporter.stats.get("passed", ()):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "figures":
+                terminalreporter.write_line(str(value))
     points = [
         value
         for report in terminalreporter.stats.get("passed", ())

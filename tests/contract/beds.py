@@ -1,4 +1,4 @@
-"""What a book is tested on: memory, moto, and the local cloud, alike."""
+"""What a book is tested on: memory, our own wire, moto, and the local cloud, alike."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,9 +26,10 @@ from fakes.audit import InMemoryAudit
 from fakes.book import InMemoryBook
 from fakes.quotes import InMemoryQuotes
 from fakes.reservations import InMemoryReservations
+from wire.aws import WiredAws, wired
 
 REGION = "us-east-1"
-BEDS = ["memory", "moto", pytest.param("cloud", marks=pytest.mark.cloud)]
+BEDS = ["memory", "wire", "moto", pytest.param("cloud", marks=pytest.mark.cloud)]
 BEDS_FOR_THREADS = ["memory", pytest.param("cloud", marks=pytest.mark.cloud)]
 """moto loses updates and crashes under threads."""
 
@@ -86,6 +87,13 @@ def in_moto() -> Iterator[Bed]:
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         with mock_aws():
             yield in_dynamodb()
+
+
+@contextmanager
+def in_wire() -> Iterator[Bed]:
+    """Behind botocore in this process, where every call can be made to fail: tests/wire."""
+    with wired(WiredAws()):
+        yield in_dynamodb()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.beds import Bed, in_cloud, in_memory, in_moto
+from contract.beds import Bed, in_cloud, in_memory, in_moto, in_wire
 from contract.gateway_beds import GatewayBed, Opener
 from contract.sandbox_beds import sandbox_in_cloud, sandbox_in_memory, sandbox_in_moto
 from contract.stripe_beds import stripe_in_process, stripe_over_http
@@ -31,6 +31,9 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
     where = request.param
     if where == "memory":
         yield in_memory()
+    elif where == "wire":
+        with in_wire() as bed:
+            yield bed
     elif where == "moto":
         with in_moto() as bed:
             yield bed

@@ -55,7 +55,7 @@ from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryCatalogs
 from fakes.world import FixedClock
 from faults.gateway import NAME, TruthfulGateway
-from faults.points import Crash, Points
+from faults.points import FAILURES, Crash, Points
 
 REF = AccountRef("acme", "main")
 BEGUN = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -360,10 +360,10 @@ class FaultWorld:
             return
 
     def crashes(self, run: Callable[[Process], None]) -> bool:
-        """Run in a process of its own; whether it died."""
+        """Run in a process of its own; whether it died, or gave up for now."""
         try:
             run(self.process())
-        except Crash:
+        except (Crash, *FAILURES):
             return True
         return False
 
