@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from billing.domain.catalog import Catalog
 from billing.domain.decks import deck_digest, parse_deck
@@ -42,8 +43,12 @@ class InMemoryCatalogs:
         return self.current()
 
 
+# As a worker does, which reads a version once: a text that is stored never changes.
+_read = lru_cache(maxsize=64)(parse_deck)
+
+
 class InMemoryDecks:
-    """Versions and bodies, without a cache: what is stored is seen at once."""
+    """Versions and bodies, whose list is never kept: what is stored is seen at once."""
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, int], DeckVersion] = {}
@@ -66,7 +71,7 @@ class InMemoryDecks:
             effective_at=version.effective_at,
             rounding=Rounding(version.rounding),
             decimals=version.decimals,
-            rates=parse_deck(self._bodies[version.deck_id, version.version]),
+            rates=_read(self._bodies[version.deck_id, version.version]),
         )
 
     def store(self, version: DeckVersion, body: str) -> None:

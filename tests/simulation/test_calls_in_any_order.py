@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import usage_ingest.post
-from billing.adapters.queues import group_of
-from billing.domain.canonical import Json, canonical_json
-from billing.domain.ledger import prove
-from billing.domain.periods import period_after
-from billing.domain.units import Direction, Unit
-from billing.domain.usage import CallKey, CallStatus, UsageEvent
-from simulation.queues import Message
+from simulation.deliveries import (
+    Delivery,
+    Left,
+    call_event,
+    deliver,
+    left,
+    move_to,
+    second_turn,
+)
 from simulation.tenants import SITES, Site
 from simulation.world import World
 
@@ -23,14 +24,6 @@ MAX_CALLS = 8
 
 SEED = 1
 """Of the world the calls are made in; nothing goes wrong in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Which calls come together, and whether the queue has tried before."""
-
-    calls: tuple[int, ...]
-    is_again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,54 +83,16 @@ def _in_order(story: Story) -> tuple[Delivery, ...]:
 
 
 def _second_turn(site: Site) -> datetime:
-    account = World(SEED).book.account(site.ref)
-    return period_after(account.period, site.billing_day, site.time_zone).end_at
+    return second_turn(World(SEED), site)
 
 
-def _left(
-    site: Site, story: Story, deliveries: Sequence[Delivery], now: datetime
-) -> tuple[object, ...]:
+def _left(site: Site, story: Story, deliveries: Sequence[Delivery], now: datetime) -> Left:
     """What the account is left with once every delivery has come in, an hour apart."""
     world = World(SEED)
-    # The period before the last one is used too, so it must have begun before it ends.
-    for at in (now - timedelta(days=20), now):
-        world.clock.advance(at - world.clock.true_now)
-        world.roll_period.roll(site.ref)
+    move_to(world, site, now)
     events = [
-        _event(number, seconds, now - timedelta(seconds=ago))
+        call_event(number, seconds, now - timedelta(seconds=ago))
         for number, (seconds, ago) in enumerate(zip(story.seconds, story.ago, strict=True))
     ]
-    for number, delivery in enumerate(deliveries):
-        message: dict[str, Json] = {
-            "tenant": site.ref.tenant_id,
-            "account": site.ref.account_id,
-            "events": [events[call].to_json() for call in delivery.calls],
-        }
-        record = Message(
-            f"usage-{number}", group_of(site.ref), canonical_json(message), 1 + delivery.is_again
-        ).as_record()
-        answer = usage_ingest.post.handle({"Records": [record]}, world.post_usage)
-        assert answer == {"batchItemFailures": []}
-        world.clock.advance(timedelta(hours=1))
-    account = world.book.account(site.ref)
-    proof = prove(account, world.book.entries(account))
-    assert proof.is_sound, proof.problems
-    grants = [(grant.grant_id, grant.remaining) for grant in account.grants]
-    # Which day's calls the wallet paid is a matter of order; what it paid is not.
-    spent = sum(micros for _, micros in account.daily_spend)
-    return account.wallet_micros, grants, account.totals, spent
-
-
-def _event(number: int, seconds: int, ended_at: datetime) -> UsageEvent:
-    return UsageEvent(
-        key=CallKey("twilio", "AC-any", f"CA{number}"),
-        unit=Unit.VOICE_SECONDS,
-        direction=Direction.OUTBOUND,
-        from_number="+14155550100",
-        to_number="+14155550123",
-        status=CallStatus.COMPLETED if seconds else CallStatus.NO_ANSWER,
-        quantity=seconds,
-        answered_at=ended_at - timedelta(seconds=seconds) if seconds else None,
-        ended_at=ended_at,
-        connection_id="acme-twilio",
-    )
+    deliver(world, site, events, deliveries)
+    return left(world, site)
