@@ -251,8 +251,13 @@ def told_of(
 def let_go(
     account: Account, known: Numbers, over: Sequence[PhoneNumber], cause: str, now: datetime
 ) -> Effect:
-    """Numbers that nothing is paid for are nobody's from now on."""
-    after = [life.released(one, now) for one in over]
+    """Numbers that nothing is paid for are nobody's from now on.
+
+    What is paid for ends with the period before, which is over even where this worker's clock is
+    behind that of whoever turned it.
+    """
+    ended_at = max(now, account.period.start_at)
+    after = [life.released(one, ended_at) for one in over]
     told = told_of(account, EventType.NUMBER_RELEASED, after, cause, now)
     return changed(account, known, after, now=now, events=[told])
 

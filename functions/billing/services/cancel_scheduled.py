@@ -33,4 +33,4 @@ class CancelScheduled:
             versions = self._read_held.versions(account, kept)
             return take_back(account, kept, change, versions, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)

@@ -100,7 +100,25 @@ class ChangeAccount:
                     self._on_written(change)
                 if not is_turning:
                     return change
-        raise BookBusyError("the account is busy; nothing was written, try again shortly")
+        raise _busy()
+
+    def by_version(self, ref: AccountRef, decide: Decision) -> Change | None:
+        """The same, for a decision whose operation is named by the account's version.
+
+        Who finds that name recorded was overtaken from the very same version by another one of his
+        kind: a lost race, and decided again on what that one has left.
+
+        Raises:
+            NotFoundError: No such account.
+            BookBusyError: Every attempt was lost. Nothing was written.
+            TalktimeError: Whatever ``decide`` refuses with. Nothing was written.
+        """
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return self(ref, decide)
+            except (AlreadyRecordedError, IdConflictError):
+                continue
+        raise _busy()
 
     def bring_current(self, ref: AccountRef) -> Account:
         """Roll every period that has ended, and return the account."""
@@ -111,6 +129,10 @@ class ChangeAccount:
         recorded = self._book.operation(ref, operation_id)
         if recorded is not None:
             raise recorded_error(recorded, body_hash)
+
+
+def _busy() -> BookBusyError:
+    return BookBusyError("the account is busy; nothing was written, try again shortly")
 
 
 def recorded_error(recorded: Operation, body_hash: str) -> AlreadyRecordedError | IdConflictError:

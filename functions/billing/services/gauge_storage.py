@@ -89,7 +89,7 @@ class GaugeStorage:
             charged = assessed.charged_gb
             return gauged(account, subscription, assessed, catalog, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)
         return self._view(ref, active, charged)
 
     def read(self, tenant_id: str) -> StorageView:

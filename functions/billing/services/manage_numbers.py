@@ -71,7 +71,7 @@ class ManageNumbers:
             )
             return self._done(account, number, "provisioned", effect, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)
 
     def failed(self, ref: AccountRef, e164: str, by: By) -> None:
         """The carrier does not provide it: what it cost is credited to the wallet.
@@ -91,7 +91,7 @@ class ManageNumbers:
             effect = number_changes.not_provided(account, known, number, invoice, cause, now)
             return self._done(account, number, "failed", effect, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)
 
     def release(self, ref: AccountRef, e164: str, by: By) -> None:
         """Let go of a number: when what is paid for ends; of one on hold at once.
@@ -108,7 +108,7 @@ class ManageNumbers:
             effect = number_changes.asked_to_leave(account, known, number, cause, now)
             return self._done(account, number, "release", effect, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)
 
     def amend(self, ref: AccountRef, e164: str, amend: Amend, action: str, by: By) -> None:
         """Auto-pay on or off, or to be kept after all.
@@ -128,7 +128,7 @@ class ManageNumbers:
             effect = number_changes.amended(account, known, number, amend, now)
             return self._done(account, number, action, effect, by, now)
 
-        self._change_account(ref, decide)
+        self._change_account.by_version(ref, decide)
 
     def pay(self, ref: AccountRef, wanted: NumberPayment) -> None:
         """Pay for a number that is on hold: it is back at once, whatever else is owed.

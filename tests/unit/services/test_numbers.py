@@ -22,7 +22,10 @@ from billing.domain.number_changes import Amend
 from billing.domain.numbers import HoldReason, NumberState
 from billing.domain.numbers import provisioned as provided
 from billing.domain.selling import Price
+from billing.services.change_account import ChangeAccount
+from billing.services.renew_numbers import RenewNumbers
 from builders import ACME, USD
+from fakes.world import FixedClock
 from unit.number_world import (
     CATALOG,
     FEE,
@@ -67,6 +70,24 @@ def test_a_provided_number_is_active_to_the_end_of_the_period_in_which_it_is(
     world.numbers.provisioned(ACME, FIRST, OPERATOR)
     assert world.number().state is NumberState.ACTIVE
     assert world.number().paid_until == world.account.period.end_at
+
+
+def test_a_worker_whose_clock_is_behind_releases_what_the_turned_period_has_ended(
+    world: NumberWorld,
+) -> None:
+    held(world)
+    world.numbers.release(ACME, FIRST, OPERATOR)
+    turns_at = world.account.period.end_at
+    world.clock.advance(turns_at - world.clock.now())
+    world.bills.bill(ACME)
+    behind = ChangeAccount(world.book, FixedClock(turns_at - timedelta(seconds=3)))
+    RenewNumbers(
+        book=world.book,
+        catalogs=world.catalogs,
+        reservations=world.reservations,
+        change_account=behind,
+    ).renew(ACME)
+    assert (world.number().state, world.number().ended_at) == (NumberState.RELEASED, turns_at)
 
 
 def test_being_provided_twice_changes_nothing(world: NumberWorld) -> None:
@@ -297,8 +318,11 @@ def test_what_is_not_on_hold_cannot_be_paid_for(world: NumberWorld) -> None:
         world.pay()
 
 
-def test_a_number_that_is_let_go_of_works_until_what_is_paid_ends(world: NumberWorld) -> None:
-    held(world)
+@pytest.mark.parametrize("auto_pay", [True, False])
+def test_a_number_that_is_let_go_of_works_until_what_is_paid_ends(
+    world: NumberWorld, auto_pay: bool
+) -> None:
+    held(world, auto_pay=auto_pay)
     world.credit(10 * USD)
     world.numbers.release(ACME, FIRST, OPERATOR)
     assert world.number().state is NumberState.ACTIVE
