@@ -72,6 +72,7 @@ class Selling(Paying):
             catalogs=self.catalogs,
             clock=self.clock,
             change_account=self.change_account,
+            bill_account=self.bill_account,
         )
 
     @cached_property

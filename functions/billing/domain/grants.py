@@ -209,7 +209,11 @@ def burn(
 
 
 def refill(
-    grants: tuple[Grant, ...], recurring: Iterable[RecurringGrant], period: Period
+    grants: tuple[Grant, ...],
+    recurring: Iterable[RecurringGrant],
+    period: Period,
+    *,
+    is_withheld: bool = False,
 ) -> tuple[Grant, ...]:
     """The lots once a new period has begun.
 
@@ -221,6 +225,7 @@ def refill(
         grants: The lots at the end of the period before.
         recurring: What the plan grants each period.
         period: The period that begins.
+        is_withheld: It grants nothing yet; what is there already rolls over all the same.
     """
     terms = {r.recurring_id: r for r in recurring}
     kept: list[Grant] = []
@@ -233,7 +238,8 @@ def refill(
             kept.append(grant)
         else:
             kept.extend(_rolled_over(grant, term.rollover_limit, period))
-    kept.extend(first_lots(terms.values(), period))
+    if not is_withheld:
+        kept.extend(first_lots(terms.values(), period))
     return tuple(kept)
 
 

@@ -20,7 +20,8 @@ def begin_next_period(account: Account) -> Account:
     """The account one period on: totals at zero, the plan it holds from then on, grants refilled.
 
     Where the catalogue says so, nothing is refilled while an invoice is past due; what the period
-    would have granted comes with the payment.
+    would have granted comes with the payment. What is left of the period before rolls over all the
+    same: it was granted long ago.
     """
     period = period_after(account.period, account.billing_day, account.time_zone)
     plan = account.next_plan or account.plan
@@ -30,7 +31,12 @@ def begin_next_period(account: Account) -> Account:
         totals=PeriodTotals(),
         plan=plan,
         next_plan=None,
-        grants=refill(account.grants, refilled(plan, account.standing), period),
+        grants=refill(
+            account.grants,
+            plan.recurring_grants,
+            period,
+            is_withheld=not refilled(plan, account.standing),
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from billing.domain.periods import local_day
 from billing.domain.subscription import Contract
 from billing.domain.unit_counts import contracted
 from billing.ports import AlreadyRecordedError, Book, Catalogs, Clock
+from billing.services.bill_account import BillAccount
 from billing.services.change_account import ChangeAccount
 from billing.services.read_held import ReadHeld
 
@@ -37,11 +38,23 @@ class ContractView:
 
 
 class SetContract:
-    """Replaces the contract as a whole."""
+    """Replaces the contract as a whole.
+
+    Args:
+        bill_account: A period that has begun is billed before anything is added to it, if nobody
+            has done so yet: its bill would charge for the same units again.
+    """
 
     def __init__(
-        self, *, book: Book, catalogs: Catalogs, clock: Clock, change_account: ChangeAccount
+        self,
+        *,
+        book: Book,
+        catalogs: Catalogs,
+        clock: Clock,
+        change_account: ChangeAccount,
+        bill_account: BillAccount,
     ) -> None:
+        self._bill_account = bill_account
         self._book = book
         self._catalogs = catalogs
         self._held = ReadHeld(book, catalogs)
@@ -95,6 +108,8 @@ class SetContract:
                 account, subscription, numbers, contract, sold, by, now, is_at_once=is_at_once
             )
 
+        if is_at_once:
+            self._bill_account.bill(ref)
         try:
             self._change_account(ref, decide)
         except (AlreadyRecordedError, IdConflictError) as error:

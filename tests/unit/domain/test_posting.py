@@ -325,6 +325,17 @@ def test_late_usage_burns_its_own_period_for_72_hours(
     assert change.after.wallet_micros == 0
 
 
+def test_late_usage_counts_as_of_when_it_is_posted_even_where_the_clock_is_behind() -> None:
+    """What the ledger says it was posted at decides, as it does for whoever corrects it."""
+    grace_ends_at = MARCH.end_at + LATE_USAGE_GRACE
+    ahead = posting(in_april(account(600), grace_ends_at), [call(1, 0)], grace_ends_at).after
+    late = call(2, 60, ended_at=MARCH.end_at - SECOND)
+    change = posting(ahead, [late], grace_ends_at - SECOND)
+    assert change.calls[0].posted_at == grace_ends_at
+    assert seconds_left(change.after.grants, MARCH.end_at - SECOND) == 600
+    assert seconds_left(change.after.grants, grace_ends_at) == 540
+
+
 def test_usage_that_ends_with_the_turn_burns_the_new_period() -> None:
     change = posting(
         in_april(account(600), MARCH.end_at), [call(1, 60, ended_at=MARCH.end_at)], MARCH.end_at

@@ -6,7 +6,7 @@ import pytest
 
 from billing.domain import turning
 from billing.domain.account import PlanTerms, Standing
-from billing.domain.grants import RecurringGrant
+from billing.domain.grants import RecurringGrant, first_lots
 from billing.domain.units import Unit
 from builders import an_account
 
@@ -39,6 +39,18 @@ def test_the_catalogue_says_whether_an_unpaid_account_is_refilled(standing: Stan
     assert turning.begin_next_period(account).grants == ()
     kind = replace(account, plan=replace(plan, refills_while_past_due=True))
     assert len(turning.begin_next_period(kind).grants) == 1
+
+
+@pytest.mark.parametrize("standing", [Standing.PAST_DUE, Standing.SUSPENDED])
+def test_what_is_left_rolls_over_even_where_nothing_is_refilled(standing: Standing) -> None:
+    grant = replace(GRANT, rollover_limit=GRANT.quantity)
+    plan = PlanTerms("plan", 1, (grant,), refills_while_past_due=False)
+    account = replace(an_account(), plan=plan, standing=standing)
+    account = replace(account, grants=first_lots(plan.recurring_grants, account.period))
+    after = turning.begin_next_period(account)
+    (carried,) = after.grants
+    assert carried.remaining == grant.quantity
+    assert carried.expires_at == after.period.end_at
 
 
 def test_whoever_pays_is_refilled_whatever_the_catalogue_says() -> None:

@@ -20,17 +20,19 @@ OPERATOR = By("operator", None)
 class Contracts(BillingWorld):
     """On the 16th of March, with the month paid: 16 of its 31 days are left."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_billed: bool = True) -> None:
         super().__init__()
         self.open_on()
         self.add_source()
-        self.work()
-        self.clock.advance(timedelta(days=15))
+        if is_billed:
+            self.work()
+            self.clock.advance(timedelta(days=15))
         self.contracts = SetContract(
             book=self.book,
             catalogs=self.catalogs,
             clock=self.clock,
             change_account=self.change_account,
+            bill_account=self.billing,
         )
 
     def agree(self, *minimums: tuple[str, int], is_at_once: bool = False, **kept: object) -> None:
@@ -149,3 +151,27 @@ def test_the_view_says_what_is_billed_at_least_today() -> None:
     assert view.minimums == (("crm", 3), ("qa", 2), ("dialler", 0))
     world.clock.advance(datetime(2027, 3, 1, tzinfo=UTC) - world.clock.now())
     assert dict(world.contracts.read(ACME).minimums)["qa"] == 0
+
+
+def test_what_nobody_has_billed_yet_is_billed_before_more_is_added_to_it() -> None:
+    world = Contracts()
+    # The turn of April, and the worker that bills is late.
+    world.clock.advance(timedelta(days=16, hours=3))
+    world.agree(("crm", 10), is_at_once=True)
+    world.work()
+    seats = [
+        (line.quantity, line.amount_micros)
+        for invoice in world.invoiced[1:]
+        for line in invoice.lines
+        if line.what == "crm"
+    ]
+    # Two beyond the one that is included, and seven more: each of them once.
+    assert seats == [(2, 50_000_000), (7, 175_000_000)]
+
+
+def test_an_account_that_was_not_billed_as_it_was_opened_pays_once_for_its_minimum() -> None:
+    world = Contracts(is_billed=False)
+    world.agree(("crm", 10), is_at_once=True)
+    world.work()
+    lines = [line for invoice in world.invoiced for line in invoice.lines]
+    assert sum(line.quantity for line in lines if line.what == "crm") == 9
