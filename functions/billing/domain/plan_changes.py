@@ -77,14 +77,18 @@ def with_plan(
 def is_upgrade(account: Account, before: Held, after: Held, at: datetime) -> bool:
     """Whether a change is made at once.
 
-    It is where what recurs comes to as much or more at the same interval, and months stay months or
-    become a year; but never where more would be given back than charged. A cheaper plan by the year
-    is a cheaper plan.
+    It is where what recurs comes to more at the same interval, or to as much for the plan that is
+    held, and months stay months or become a year; but never where more would be given back than
+    charged. A cheaper plan by the year is a cheaper plan. Another plan for as much is none: back
+    and forth, each would grant its quota anew.
     """
-    interval = before.subscription.interval
-    if (interval, after.subscription.interval) == (Interval.YEAR, Interval.MONTH):
+    old, new = before.subscription, after.subscription
+    interval = old.interval
+    if (interval, new.interval) == (Interval.YEAR, Interval.MONTH):
         return False
-    if _recurring_micros(account, after, interval) < _recurring_micros(account, before, interval):
+    recurred = _recurring_micros(account, before, interval)
+    recurs = _recurring_micros(account, after, interval)
+    if recurs < recurred or (recurs == recurred and new.plan_id != old.plan_id):
         return False
     return sums(change_lines(account, before, after, at)).total_micros >= 0
 

@@ -237,9 +237,9 @@ def test_an_expired_quote_is_refused(shop: Shop) -> None:
 
 
 def test_a_quote_goes_stale_with_what_it_was_computed_from(shop: Shop) -> None:
-    shop.fill("50.00")
-    first, second = shop.quote({"kind": "plan", "what": "starter"}), shop.quote(BUNDLE)
-    assert shop.order(first, None, "first").status == 201
+    shop.fill("900.00")
+    first, second = shop.quote({"kind": "plan", "what": "growth"}), shop.quote(BUNDLE)
+    assert shop.order(first, WALLET, "first").status == 201
     found = shop.order(second, WALLET, "second")
     assert (found.status, found.code) == (409, "quote_stale")
     fresh = shop.quote(BUNDLE)
@@ -310,8 +310,8 @@ def test_an_unknown_outcome_is_followed_to_its_end(shop: Shop) -> None:
 
 
 def test_nothing_is_due_for_what_only_ends_and_it_can_be_taken_back(shop: Shop) -> None:
-    shop.fill("90.00")
-    plan = shop.quote({"kind": "plan", "what": "starter"}, PACKAGE)
+    shop.fill("900.00")
+    plan = shop.quote({"kind": "plan", "what": "growth"}, PACKAGE)
     assert shop.order(plan, WALLET, "buy").status == 201
     quote = shop.quote({**PACKAGE, "quantity": 1})
     assert quote["due_now"]["amount"] == "0.00"

@@ -86,16 +86,26 @@ def test_an_upgrade_weighs_the_minutes_by_days() -> None:
     assert customer.account.plan.recurring_grants == LARGE.recurring_grants
 
 
-def test_a_plan_of_the_same_price_is_changed_at_once_and_costs_nothing() -> None:
+def test_another_plan_for_as_much_waits_or_its_quota_could_be_had_over_and_over() -> None:
     twin = replace(SMALL, plan_id="twin", name="Twin")
-    customer = Customer("small", a_catalog(plans=(SMALL, twin)))
-    lines = customer.order(plan("twin"), at=MID_MARCH)
-    assert sum(one.amount_micros for one in lines) == 0
-    assert customer.spent_micros == 0
-    assert customer.subscription.plan_id == "twin"
-    # What gives back what it takes is an invoice, but nobody has paid anything.
-    assert customer.documents.invoices == 1
-    assert customer.documents.receipts == 0
+    catalog = a_catalog(plans=(SMALL, twin), downgrade=DowngradePolicy.PERIOD_END)
+    customer = Customer("small", catalog)
+    granted = customer.account.grants
+    assert customer.order(plan("twin"), at=MID_MARCH) == ()
+    assert customer.subscription.plan_id == "small"
+    assert customer.subscription.next_plan is not None
+    assert customer.account.grants == granted
+
+
+def test_the_plan_of_a_later_catalogue_is_had_at_once_and_for_nothing_where_it_costs_as_much() -> (
+    None
+):
+    customer = Customer("small", a_catalog(plans=(SMALL,)))
+    customer.publishes(plans=(SMALL,))
+    assert customer.order(plan("small"), at=MID_MARCH) == ()
+    assert customer.subscription.catalog_version == 2
+    assert customer.subscription.next_plan is None
+    assert (customer.documents.invoices, customer.documents.receipts) == (0, 0)
 
 
 def test_units_that_were_paid_for_go_along_at_the_new_plans_price() -> None:
