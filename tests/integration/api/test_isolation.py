@@ -458,6 +458,8 @@ INVALID = {
     "an issuer that begins alike": OPERATOR.but(iss=f"{ISSUER}.evil.example.com"),
     "no issuer": OPERATOR.but(iss=None),
     "another audience": OPERATOR.but(aud="another"),
+    "no audience": OPERATOR.but(aud=None),
+    "an empty audience": OPERATOR.but(aud="[]"),
     "nobody": OPERATOR.but(sub=None),
     "no scheme": Token(OPERATOR.claims, "e30.e30.c2ln"),
     "another scheme": Token(OPERATOR.claims, "Basic e30.e30.c2ln"),
@@ -519,8 +521,9 @@ def test_an_operator_names_the_tenant(stage: Stage, endpoint: Endpoint) -> None:
 
 @named(OF_TENANTS)
 @pytest.mark.parametrize("tenant", ["acme", "globex", "nowhere", ""])
-def test_nobody_else_names_one(stage: Stage, endpoint: Endpoint, tenant: str) -> None:
-    found = stage.send(endpoint, ADMIN, {"Talktime-Tenant": tenant})
+@pytest.mark.parametrize("token", [ADMIN, SERVICE], ids=["admin", "service"])
+def test_nobody_else_names_one(stage: Stage, endpoint: Endpoint, tenant: str, token: Token) -> None:
+    found = stage.send(endpoint, token, {"Talktime-Tenant": tenant})
     assert (found.status, found.code) == (403, "forbidden")
 
 

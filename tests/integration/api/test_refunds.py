@@ -158,6 +158,12 @@ def test_a_key_is_good_for_one_payment(paid: Paid) -> None:
     assert paid.refund(key="other", payment=second).status == 201
 
 
+def test_a_key_that_has_paid_is_another_where_it_gives_back(paid: Paid) -> None:
+    found = paid.refund(key="first")
+    assert (found.status, "idempotency-replayed" in found.headers) == (201, False)
+    assert paid.balance == "0.00"
+
+
 def test_it_is_audited_with_its_reason(paid: Paid) -> None:
     paid.refund({**PART, "reason": "The customer's ticket 4711"})
     (record,) = (

@@ -196,6 +196,9 @@ def test_a_tenant_is_never_taken_from_the_body(world: World) -> None:
         assert statuses(found) == ["accepted"], "an extension means nothing"
         found = post(world, an_event(1, **{extra: "globex"}))
         assert found.status == 422
+        # Whoever names another's account by its own id gets no further.
+        (account,) = (ref for ref in world.book.account_refs() if ref.tenant_id == "globex")
+        post(world, {**an_event(2, account=account.account_id), extra: "globex"})
     assert {ref.tenant_id for ref, _ in queued(world)} == {"acme"}
 
 

@@ -66,6 +66,17 @@ def test_it_is_tried_again_on_the_days_that_the_catalogue_names() -> None:
     assert world.subscription.dunning.failures == 5
 
 
+def test_a_day_of_dunning_is_a_local_day_though_clocks_change_in_it() -> None:
+    # On 29 March 2026 clocks go forward in Berlin: one o'clock comes after 23 hours.
+    world = BillingWorld(datetime(2026, 3, 28, 12, tzinfo=UTC))
+    world.open_on(time_zone="Europe/Berlin")
+    world.work()
+    dunning = world.subscription.dunning
+    assert dunning is not None
+    assert dunning.next_try_at == datetime(2026, 3, 29, 11, tzinfo=UTC)
+    assert dunning.suspend_at == datetime(2026, 4, 11, 11, tzinfo=UTC)
+
+
 def test_outbound_calls_are_suspended_after_the_days_and_the_last_try() -> None:
     world = past_due()
     world.pass_days(13)

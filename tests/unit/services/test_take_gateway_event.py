@@ -352,6 +352,16 @@ def test_a_gateway_that_sends_no_metadata_back_is_understood_by_the_payments_own
     assert world.account.wallet_micros == 0
 
 
+@pytest.mark.parametrize("amount_minor", [201, 205, 803, 1999])
+def test_no_fraction_of_a_cent_is_lost_of_what_is_disputed(amount_minor: int) -> None:
+    # Of each of them 64-bit floating point has another hundredth, just above or just below.
+    world = Told(SUCCEEDS)
+    world.ask()
+    world.sandbox.dispute(world.payment_id)
+    assert world.tell(KINDS.DISPUTED, amount_minor=amount_minor) is Taken.TAKEN
+    assert world.account.wallet_micros == 20 * USD - amount_minor * (USD // 100)
+
+
 def test_whose_payment_it_is_the_book_says_and_not_the_metadata() -> None:
     world = Told(SUCCEEDS)
     world.ask()
