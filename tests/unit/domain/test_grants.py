@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -225,10 +226,35 @@ def test_usage_to_nowhere_in_particular_burns_no_scoped_lot() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "*", "+44", "044", "short:x"])
 def test_a_scope_has_prefixes_as_decks_have_them(prefix: str) -> None:
-    with pytest.raises(InvalidInputError, match="is not a prefix"):
+    with pytest.raises(InvalidInputError, match="is not a prefix") as refused:
         Scope(prefixes=(prefix,))
-    with pytest.raises(InvalidInputError, match="at most 50"):
+    assert refused.value.field == "scope/prefixes"
+    assert len(Scope(prefixes=("1",) * MAX_SCOPE_PREFIXES).prefixes) == MAX_SCOPE_PREFIXES
+    with pytest.raises(InvalidInputError, match="at most 50") as refused:
         Scope(prefixes=("1",) * (MAX_SCOPE_PREFIXES + 1))
+    assert refused.value.field == "scope/prefixes"
+
+
+@pytest.mark.parametrize(
+    ("terms", "field", "says"),
+    [
+        ({"quantity": 0}, "quantity", "a grant's quantity is 1 to"),
+        ({"quantity": 1, "unlimited": True}, "unlimited", "an unlimited grant has no quantity"),
+    ],
+)
+def test_a_grant_that_cannot_be_says_which_of_its_terms_is_wrong(
+    terms: dict[str, Any], field: str, says: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=says) as refused:
+        RecurringGrant("minutes", VOICE, **terms)
+    assert refused.value.field == field
+
+
+def test_what_stays_behind_at_a_turn_is_a_lot_of_its_own_name() -> None:
+    carrying = replace(MINUTES, rollover_limit=200)
+    (whole,) = first_lots([carrying], MARCH)
+    names = [one.grant_id for one in refill((whole,), [carrying], APRIL)]
+    assert names[:2] == [f"{whole.grant_id}:left", whole.grant_id]
 
 
 def test_an_unlimited_lot_pays_for_everything_and_stays_as_it_is() -> None:

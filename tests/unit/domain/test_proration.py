@@ -159,3 +159,9 @@ def test_what_is_granted_for_days_is_never_less_than_their_share(
     if local_day(days[place], zone) == term_days(term, zone)[0] + timedelta(days=place):
         assert granted * total >= quantity * left
         assert (granted - 1) * total < quantity * left
+
+
+def test_a_term_of_one_day_costs_its_whole_price_on_it() -> None:
+    day = Period(datetime(2026, 3, 31, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+    assert prorated_micros(31 * USD, day, day.start_at, "UTC", "USD") == 31 * USD
+    assert prorated_up(600, day, day.start_at, "UTC") == 600

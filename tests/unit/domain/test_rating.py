@@ -261,10 +261,27 @@ def test_negative_usage_is_refused() -> None:
 
 def test_a_deck_with_too_many_decimals_or_a_naive_date_is_refused() -> None:
     good = deck((VOICE, OUTBOUND, rate(1)))
-    with pytest.raises(InvalidInputError, match="decimals"):
+    with pytest.raises(InvalidInputError, match="decimals") as refused:
         replace(good, decimals=7)
-    with pytest.raises(InvalidInputError, match="time zone"):
+    assert refused.value.field == "decimals"
+    with pytest.raises(InvalidInputError, match=r"^effective_at needs a time zone") as refused:
         replace(good, effective_at=NOW.replace(tzinfo=None))
+    assert refused.value.field == "effective_at"
+
+
+def test_what_is_rated_names_the_deck_and_the_version_that_priced_it() -> None:
+    rated = voice(rate(1), 60)
+    assert (rated.deck_id, rated.deck_version) == ("retail", 3)
+
+
+def test_more_paid_by_grants_than_was_billed_is_refused_with_both_figures() -> None:
+    with pytest.raises(InvalidUsageError, match="granted_quantity=61, billed_quantity=60"):
+        rate_remaining(voice(rate(1), 60), 61)
+
+
+def test_a_call_before_every_deck_is_refused_with_its_time() -> None:
+    with pytest.raises(NoRateDeckError, match="2026-03-01T12:00:00"):
+        choose_deck([], NOW)
 
 
 # Explaining

@@ -13,7 +13,7 @@ from billing.domain import collecting
 from billing.domain.account import Account
 from billing.domain.collecting import Intent
 from billing.domain.periods import start_of_day
-from billing.domain.recharge import WAITING, Due, TimerChange, due, level
+from billing.domain.recharge import WAITING, Due, TimerChange, due, level, reason_of
 from billing.domain.recharge_amount import Limit, amount_to_collect, cap_left_micros
 from billing.domain.recharge_balance import (
     CYCLE,
@@ -685,3 +685,53 @@ def test_becoming_urgent_is_told_and_stays_told_once() -> None:
     assert [timer.due_at for timer in urgent.timers_set] == [NOON]
     again = level(burning(urgent.account, 10 * USD), NOON)
     assert again.events == ()
+
+
+# What it is called, and whom it tells
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted", "reason"),
+    [
+        (FIXED, DueReason.LOW, RechargeReason.AUTOMATIC),
+        (FIXED, DueReason.EARLY, RechargeReason.EARLY),
+        (MONTHLY, DueReason.CALENDAR, RechargeReason.CALENDAR),
+        (MONTHLY, DueReason.RETRY, RechargeReason.CALENDAR),
+    ],
+)
+def test_a_payment_is_called_by_what_it_is_collected_for(
+    policy: RechargePolicy, wanted: DueReason, reason: RechargeReason
+) -> None:
+    assert reason_of(policy, wanted) is reason
+
+
+def test_what_is_told_names_its_account_and_its_time() -> None:
+    low = account(FIXED, 0)
+    (event,) = level(low, NOON).events
+    assert (event.account, event.occurred_at) == (low.ref, NOON)
+
+
+def test_a_calendar_that_nobody_began_begins_today_in_the_accounts_zone() -> None:
+    # Just before midnight UTC it is tomorrow in Tokyo already.
+    late = datetime(2026, 3, 30, 23, 30, tzinfo=UTC)
+    wanted = due(account(MONTHLY, zone="Asia/Tokyo", now=late), late)
+    assert wanted is not None
+    assert wanted.at == start_of_day(date(2026, 4, 30), "Asia/Tokyo")
+
+
+def test_nothing_is_collected_where_recharge_is_off_or_the_target_is_there() -> None:
+    assert amount_to_collect(account(RechargePolicy()), NOON).micros == 0
+    full = amount_to_collect(account(TARGET, 50 * USD), NOON)
+    assert (full.micros, full.limited_by) == (0, Limit.TARGET)
+
+
+def test_of_two_limits_that_allow_as_much_the_maximum_is_named() -> None:
+    high = replace(FIXED, threshold_micros=90 * USD)
+    both = account(replace(high, maximum_micros=50 * USD, monthly_cap_micros=50 * USD))
+    assert amount_to_collect(both, NOON).limited_by is Limit.MAXIMUM
+
+
+def test_an_amount_that_a_limit_just_allows_is_not_limited_by_it() -> None:
+    just = account(replace(TARGET, maximum_micros=50 * USD))
+    amount = amount_to_collect(just, NOON)
+    assert (amount.micros, amount.limited_by) == (50 * USD, None)

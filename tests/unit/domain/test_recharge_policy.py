@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,7 @@ STEPS_MICROS = {"USD": 10_000, "JPY": 1_000_000, "KWD": 10_000}
         pytest.param(TARGET, id="target"),
         pytest.param(USAGE, id="usage, all defaults"),
         pytest.param(CALENDAR, id="calendar, the last day of every month"),
+        pytest.param(replace(CALENDAR, day=1), id="calendar, the first day of every month"),
         pytest.param(replace(FIXED, threshold_micros=0), id="a threshold of nothing"),
         pytest.param(replace(FIXED, threshold_micros=1), id="a threshold of a micro"),
         pytest.param(replace(FIXED, maximum_micros=50 * USD), id="a maximum of one amount"),
@@ -93,9 +95,32 @@ def test_a_policy_may_be_set(policy: RechargePolicy) -> None:
     ],
 )
 def test_a_refused_setting_is_named(policy: RechargePolicy, field: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
+    with pytest.raises(InvalidInputError, match=field) as refused:
         validate_policy(policy, "USD")
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("policy", "least"),
+    [
+        (replace(FIXED, maximum_micros=USD), "amount"),
+        (replace(FIXED, minimum_micros=50 * USD, maximum_micros=USD), "amount"),
+        (replace(USAGE, minimum_micros=2 * USD, maximum_micros=USD), "minimum"),
+    ],
+)
+def test_a_limit_that_leaves_room_for_no_payment_says_what_it_has_to_reach(
+    policy: RechargePolicy, least: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=f"^maximum is at least the {least}$"):
+        validate_policy(policy, "USD")
+
+
+@pytest.mark.parametrize("name", ["amount_micros", "target_micros", "minimum_micros"])
+def test_what_would_bring_the_wallet_beyond_money_is_refused(name: str) -> None:
+    of_mode = TARGET if name == "target_micros" else FIXED
+    largest: dict[str, Any] = {name: MAX_MICROS}
+    with pytest.raises(InvalidInputError):
+        validate_policy(replace(of_mode, **largest), "USD")
 
 
 @pytest.mark.parametrize(
