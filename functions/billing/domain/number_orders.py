@@ -41,6 +41,9 @@ def number_lines(
     """
     whole = full_term(account.period, account.billing_day, account.time_zone)
     limits = [one.most_numbers for one in plans if one.most_numbers is not None]
+    room = max(0, plans[0].numbers_included - numbers_held)
+    # Of one order they are counted by E.164, as they are when they are renewed.
+    included = sorted(want.e164 for _, want in wants)[:room]
     lines: list[Line] = []
     for place, (index, want) in enumerate(wants, start=numbers_held):
         with named(index):
@@ -54,7 +57,7 @@ def number_lines(
                 offered.catalog,
                 whole,
                 at,
-                is_included=place < plans[0].numbers_included,
+                is_included=want.e164 in included,
             )
     return lines
 

@@ -216,11 +216,11 @@ def test_a_number_costs_its_set_up_and_the_days_left_unless_the_plan_includes_it
     customer = Customer()
     wants = (number("+14155550101"), number("+14155550100"))
     lines = customer.quote(*wants, at=MID_MARCH).lines
-    # The plan includes one number.
+    # The plan includes one number: of one order, the first by E.164.
     assert [(one.kind, one.what, one.amount_micros, one.is_up_front) for one in lines] == [
         (LineKind.NUMBER_SETUP, "+14155550101", 5 * USD, True),
+        (LineKind.NUMBER, "+14155550101", 970_000, False),
         (LineKind.NUMBER_SETUP, "+14155550100", 5 * USD, True),
-        (LineKind.NUMBER, "+14155550100", 970_000, False),
     ]
     assert len(customer.quote(number("+14155550100"), at=MID_MARCH, numbers=1).lines) == 2
 
