@@ -1,26 +1,26 @@
 """What must hold of one account, computed without the code that is being tested."""
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from billing.domain.account import Account, PeriodTotals
-from billing.domain.ledger import EntryKind, LedgerEntry, prove
+from billing.domain.account import Account, LedgerHead, PeriodTotals
+from billing.domain.ledger import EntryKind, LedgerEntry, entry_hash, opening_head, prove
 from billing.domain.periods import local_day
-from billing.domain.recharging import OpenRecharge, RechargeMode
-from billing.domain.records import ClosedPeriod, EventType, RechargeState, Timer, TimerKind
+from billing.domain.recharging import OpenRecharge, RechargeMode, RechargeReason
+from billing.domain.records import (
+    ClosedPeriod,
+    EventType,
+    Recharge,
+    RechargeState,
+    Timer,
+    TimerKind,
+)
 from billing.domain.units import Unit
 from billing.domain.usage import Call, CallKey
+from simulation.counting import counts_of, increments, totals_of
 from simulation.errors import require
-from simulation.tenants import PLANS, TENANT_OF, Site
+from simulation.tenants import TENANT_OF, Site
 from simulation.world import World
-
-GRANTED = {
-    (plan.plan_id, grant.recurring_id): grant.quantity
-    for plan in PLANS
-    for grant in plan.recurring_grants
-}
 
 OUTCOMES = {
     RechargeState.SUCCEEDED: EventType.RECHARGE_SUCCEEDED,
@@ -41,7 +41,9 @@ class AccountChecker:
         self._account: Account | None = None
         self.entries: list[LedgerEntry] = []
         self.calls: dict[CallKey, Call] = {}
-        self._burned: Counter[str] = Counter()
+        self._counted: Counter[str] = Counter()
+        self._unsettled: dict[int, Recharge] = {}
+        self._read = 0
 
     def check(self) -> list[LedgerEntry]:
         """
@@ -49,25 +51,38 @@ class AccountChecker:
             The entries that are new.
         """
         account = self._world.book.account(self._site.ref)
-        entries = list(self._world.book.entries(account))
-        known = len(self.entries)
-        require(entries[:known] == self.entries, "entries never change")
-        if account is self._account and len(entries) == known:
+        if account is self._account:
             return []
-        proof = prove(account, entries)
-        require(proof.is_sound, *proof.problems)
-        require(proof.entries == len(entries), "the ledger goes on beyond the account's head")
-        new = entries[known:]
+        new = list(self._world.book.entries(account, len(self.entries)))
+        self._check_chain(account, new)
         for entry in new:
             if entry.kind in (EntryKind.USAGE, EntryKind.REVERSAL):
                 self._check_posting(entry)
-        self.entries = entries
+        self.entries += new
         self._account = account
-        self._check_grants(account)
         self._check_totals(account)
         self._check_timers(account)
         self._check_opened(account)
         return new
+
+    def _check_chain(self, account: Account, new: list[LedgerEntry]) -> None:
+        """What is new follows on what was proven before, and ends where the account does."""
+        head = opening_head(account.ref, account.created_at)
+        balance = 0
+        if self.entries:
+            last = self.entries[-1]
+            head = LedgerHead(last.sequence, last.hash, last.posted_at)
+            balance = last.balance_micros
+        for entry in new:
+            require(entry.sequence == head.sequence + 1, f"{entry} does not follow {head}")
+            require(entry.previous_hash == head.hash, f"{entry} does not chain to {head}")
+            require(entry.hash == entry_hash(entry), f"{entry} is not what its hash says")
+            require(entry.posted_at >= head.posted_at, f"{entry} goes back in time from {head}")
+            balance += entry.wallet_change_micros
+            require(entry.balance_micros == balance, f"{entry} should leave {balance}")
+            head = LedgerHead(entry.sequence, entry.hash, entry.posted_at)
+        require(head == account.head, f"the ledger ends at {head}, the account at {account.head}")
+        require(balance == account.wallet_micros, f"{account.ref} should hold {balance}")
 
     def _check_posting(self, entry: LedgerEntry) -> None:
         ref = self._site.ref
@@ -121,36 +136,14 @@ class AccountChecker:
             wallet = tariff.second_micros * (billed - granted) + fee
         require(call.billed_quantity == billed, f"{call} should bill {billed}")
         require(call.wallet_micros == wallet, f"{call} should cost the wallet {wallet}")
-        for lot, burned in call.granted:
-            self._burned[origin(lot)] += burned
         self.calls[call.event.key] = call
+        self._counted.update(counts_of(call))
 
     def _take_back(self, call: Call, entry: LedgerEntry) -> None:
         """Only what stands is taken back; the entry that follows bills the call again."""
         standing = self.calls.pop(call.event.key, None)
         require(call == standing, f"{entry} takes back {call}, not {standing}")
-        for lot, burned in call.granted:
-            self._burned[origin(lot)] -= burned
-
-    def _check_grants(self, account: Account) -> None:
-        """Every lot, with what stayed behind of it, gives what it was granted and no more."""
-        ids = [grant.grant_id for grant in account.grants]
-        require(len(set(ids)) == len(ids), f"two lots of {account.ref} have one id: {ids}")
-        total: Counter[str] = Counter()
-        remaining: Counter[str] = Counter()
-        for grant in account.grants:
-            require(0 <= grant.remaining <= grant.total, f"{grant} holds what it cannot")
-            total[origin(grant.grant_id)] += grant.total
-            remaining[origin(grant.grant_id)] += grant.remaining
-        for lot, burned in self._burned.items():
-            granted = GRANTED[self._site.plan_id, lot.partition(":")[0]]
-            require(burned <= granted, f"{lot} of {account.ref} gave {burned} of {granted}")
-        for lot, whole in total.items():
-            granted = GRANTED[self._site.plan_id, lot.partition(":")[0]]
-            require(whole <= granted, f"{lot} of {account.ref} has grown to {whole}")
-            if whole == granted:
-                left = granted - self._burned[lot]
-                require(remaining[lot] == left, f"{lot} holds {remaining[lot]}, not {left}")
+        self._counted.subtract(counts_of(call))
 
     def _check_totals(self, account: Account) -> None:
         """Periods tile time, and together hold every call once."""
@@ -161,12 +154,11 @@ class AccountChecker:
             start_at = period.period.end_at
         require(account.period.start_at == start_at, f"{account.ref}: no period at {start_at}")
         held = [period.totals for period in closed] + [account.totals]
-        counted = totals_of(self.calls.values())
         require(not any(t.metered for t in held), f"{account.ref}: a unit nobody reported")
         for name in PeriodTotals.__dataclass_fields__:
             if name == "metered":
                 continue
-            summed, expected = sum(getattr(t, name) for t in held), getattr(counted, name)
+            summed, expected = sum(getattr(t, name) for t in held), self._counted[name]
             require(summed == expected, f"{account.ref}: {name} is {summed}, not {expected}")
 
     def _check_timers(self, account: Account) -> None:
@@ -185,6 +177,7 @@ class AccountChecker:
             f"{account.ref}: {timer}, the account says {recharging.due_at}",
         )
         checks = [one.check_at for one in recharging.opened]
+        checks += [one.check_at for one in recharging.refunds]
         require(None not in checks, f"{account.ref}: nobody looks after {recharging.opened}")
         first = min((check_at for check_at in checks if check_at), default=None)
         timer = self._timer(TimerKind.PAYMENT)
@@ -198,14 +191,25 @@ class AccountChecker:
         opened = account.recharging.opened
         sources = [one.source_id for one in opened]
         require(len(set(sources)) == len(sources), f"{account.ref}: asked twice: {opened}")
-        recharges = self._world.book.recharges(account.ref, None, EVERYTHING)
+        self._read_recharges()
         unsettled = {
             (one.ordinal, one.amount_micros, one.attempt.source_id)
-            for one in recharges
-            if not one.state.is_final
+            for one in self._unsettled.values()
         }
         waited_for = {(one.ordinal, one.amount_micros, one.source_id) for one in opened}
         require(waited_for == unsettled, f"{account.ref}: {waited_for} are open, not {unsettled}")
+
+    def _read_recharges(self) -> None:
+        written = self._world.book.written
+        for place in range(self._read, len(written)):
+            for record in written[place].records:
+                if not isinstance(record, Recharge) or record.account != self._site.ref:
+                    continue
+                if record.state.is_final:
+                    self._unsettled.pop(record.ordinal, None)
+                else:
+                    self._unsettled[record.ordinal] = record
+        self._read = len(written)
 
     def _timer(self, kind: TimerKind) -> Timer | None:
         for timer in self._world.book.due(kind, FAR_AWAY):
@@ -221,6 +225,11 @@ class AccountChecker:
     def check_end(self) -> None:
         """What is only looked at once, since looking takes long."""
         account = self._world.book.account(self._site.ref)
+        entries = list(self._world.book.entries(account))
+        require(entries == self.entries, "entries never change")
+        proof = prove(account, entries)
+        require(proof.is_sound, *proof.problems)
+        require(proof.entries == len(entries), "the ledger goes on beyond the account's head")
         self._check_daily_spend(account)
         self._check_events(account)
 
@@ -236,7 +245,8 @@ class AccountChecker:
         """Every period and every outcome of a payment is told once, and nothing else is."""
         told = Counter(
             (event.type, str(event.data.get("recharge", "")))
-            for event in self._world.book.outbox()
+            for change in self._world.book.written
+            for event in change.events
             if event.account == account.ref
         )
         periods = len(self._closed_periods(account))
@@ -260,36 +270,11 @@ def is_wanted(account: Account) -> bool:
 
 
 def _comes_at_once(one: OpenRecharge) -> bool:
+    """What pays for an order, an invoice or numbers is spent as it comes."""
     require(one.expected_at is None, f"no card is slow: {one}")
-    return not one.is_waiting
-
-
-def origin(lot: str) -> str:
-    """The lot as it was granted, whatever part of it rolled over."""
-    return lot.removesuffix(":left")
-
-
-def increments(seconds: int, first: int, step: int) -> int:
-    """By counting: the first increment at once, then steps until the call is covered."""
-    if seconds == 0:
-        return 0
-    billed = first
-    while billed < seconds:
-        billed += step
-    return billed
-
-
-def totals_of(calls: Iterable[Call]) -> PeriodTotals:
-    """What these calls come to."""
-    counted: dict[str, Any] = Counter()
-    for call in calls:
-        granted = sum(quantity for _, quantity in call.granted)
-        counted["wallet_micros"] += call.wallet_micros
-        if call.event.unit is Unit.MESSAGES:
-            counted["messages"] += call.billed_quantity
-            counted["granted_messages"] += granted
-        else:
-            counted["calls"] += 1
-            counted["voice_seconds"] += call.billed_quantity
-            counted["granted_voice_seconds"] += granted
-    return PeriodTotals(**counted)
+    fills_no_wallet = one.reason in (
+        RechargeReason.ORDER,
+        RechargeReason.INVOICE,
+        RechargeReason.NUMBERS,
+    )
+    return not one.is_waiting and not fills_no_wallet

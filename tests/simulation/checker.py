@@ -12,8 +12,15 @@ from billing.domain.recharge import WAITING, due
 from billing.domain.records import Recharge, RechargeState
 from billing.domain.usage import CallKey
 from simulation.account_checker import EVERYTHING, AccountChecker
+from simulation.bus import Outbox
+from simulation.buying_checker import BuyingChecker
+from simulation.catalog import CATALOG
 from simulation.errors import require
+from simulation.holds_checker import HoldsChecker
+from simulation.model import Model
+from simulation.paying_checker import PayingChecker
 from simulation.people import Wish
+from simulation.replay import Replay
 from simulation.reports import Content, Report
 from simulation.tenants import SITES, TENANT_OF, Site
 from simulation.world import World
@@ -37,6 +44,10 @@ class Checker:
         self._billed: dict[tuple[str, CallKey], AccountRef] = {}
         self._credits: dict[str, tuple[AccountRef, LedgerEntry]] = {}
         self._compared = (0, 0)
+        self._buying = BuyingChecker(world)
+        self._paying = PayingChecker(world)
+        self.holds = HoldsChecker(world)
+        self.replay = Replay(world, lambda site: Model(CATALOG, site.tariff))
 
     def check_step(self) -> None:
         """
@@ -47,15 +58,25 @@ class Checker:
         for site, checker in zip(SITES, self._accounts, strict=True):
             for entry in checker.check():
                 self._note(site.ref, entry)
+        self._buying.check()
+        self._paying.check()
+        self.holds.check()
         self._compare_with_gateway()
+        self.replay.check()
 
     def check_end(
-        self, reports: Sequence[Report], wishes: Sequence[Wish], answers: Mapping[str, Json]
+        self,
+        reports: Sequence[Report],
+        wishes: Sequence[Wish],
+        answers: Mapping[str, Json],
+        outbox: Outbox,
     ) -> None:
         """What must hold once everything has come to rest."""
         self._compare_with_gateway(at_rest=True)
         for checker in self._accounts:
             checker.check_end()
+        self._buying.check_end()
+        self._paying.check_end(outbox)
         self._check_recharges()
         self._check_reports(reports)
         for wish in wishes:
@@ -69,6 +90,7 @@ class Checker:
             not account.recharging.opened
             and (wanted is None or wanted.reason in WAITING)
             and account.period.end_at > now
+            and self._buying.is_at_rest()
         )
 
     def _note(self, ref: AccountRef, entry: LedgerEntry) -> None:
@@ -156,10 +178,18 @@ class Checker:
             call = self._world.book.calls(report.tenant_id, [report.key]).get(report.key)
             name = (report.subaccount, report.call_id, *astuple(report.content))
             reasons = parked.get((report.tenant_id, *name), [])
-            is_recorded = call is not None and Content.of(call.event) == report.content
+            is_recorded = report.content in self._contents(report)
             require(is_recorded or bool(reasons), f"{report} is neither recorded nor parked")
             if call is not None:
                 require((report.tenant_id, report.key) in self._billed, f"{call} is in no entry")
+
+    def _contents(self, report: Report) -> set[Content]:
+        """The call as it was posted, and as it was corrected since: each is what it may say."""
+        book, tenant_id = self._world.book, report.tenant_id
+        current = book.current_calls(tenant_id, [report.key]).get(report.key)
+        revisions = range(current.revision + 1) if current else ()
+        known = book.call_revisions(tenant_id, [(report.key, number) for number in revisions])
+        return {Content.of(call.event) for call in known.values()}
 
     def _check_wish(self, wish: Wish, answer: Json) -> None:
         assert isinstance(answer, Mapping), answer

@@ -6,7 +6,12 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from billing.domain.errors import BookContendedError, PaymentUnknownError, StaleAccountError
+from billing.domain.errors import (
+    BookContendedError,
+    ConflictError,
+    PaymentUnknownError,
+    StaleAccountError,
+)
 
 CRASH = 0.015
 """Of all calls, before each and again after each."""
@@ -108,6 +113,8 @@ def _errors_of(name: str, attribute: str) -> tuple[tuple[type[Exception], ...], 
         return (PaymentUnknownError,), PaymentUnknownError
     if (name, attribute) == ("book", "commit"):
         return (StaleAccountError, BookContendedError, ConnectionError), ConnectionError
+    if (name, attribute) == ("reservations", "save"):
+        return (ConflictError, BookContendedError, ConnectionError), ConnectionError
     return (ConnectionError,), ConnectionError
 
 

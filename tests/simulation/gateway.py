@@ -1,10 +1,10 @@
 """A payment gateway with a temper: it declines, it times out, and it forgets keys after a day."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from billing.adapters.gateways.sandbox import (
     DECLINES,
@@ -15,7 +15,16 @@ from billing.adapters.gateways.sandbox import (
     TIMES_OUT_WITHOUT_CHARGING,
     SandboxCharge,
 )
+from billing.adapters.gateways.sandbox_records import (
+    DISPUTE,
+    DISPUTE_END,
+    REFUND,
+    RefundLine,
+    RefundStanding,
+    named,
+)
 from billing.domain.errors import PaymentUnknownError
+from billing.domain.gateway_events import GatewayEvent, GatewayEventKind
 from billing.domain.payments import PaymentMethod
 from billing.ports import (
     Captured,
@@ -51,13 +60,16 @@ LANDS_LATE = 0.1
 
 
 class _TrueClock:
-    """The gateway's own: it has no part in its customers' faults."""
+    """The gateway's own: it has no part in its customers' faults, and never says the same twice,
+    since which of two totals is the later one is told by nothing else."""
 
     def __init__(self, clock: SkewedClock) -> None:
         self._clock = clock
+        self._said = clock.true_now
 
     def now(self) -> datetime:
-        return self._clock.true_now
+        self._said = max(self._clock.true_now, self._said + timedelta(microseconds=1))
+        return self._said
 
 
 class FickleGateway:
@@ -67,24 +79,34 @@ class FickleGateway:
 
     def __init__(self, clock: SkewedClock, random: Random) -> None:
         self.is_calm = False
+        # What somebody else does once it has decided, before whoever asked hears of it.
+        self.decided: Callable[[], None] = lambda: None
         self.silent_until = clock.true_now
         self._sandbox = InMemorySandbox(_TrueClock(clock))
         self._clock = clock
         self._random = random
         self._asked_at: dict[str, list[datetime]] = {}
         self._tempers: dict[str, str] = {}
-        self._on_their_way: list[ChargeRequest] = []
+        self._on_their_way: list[ChargeRequest | RefundRequest] = []
+        self._told: set[str] = set()
+        # Its book is read after every step: again only once something may have come into it.
+        self._asked = 0
+        self._captured: tuple[tuple[int, datetime], list[SandboxCharge]] | None = None
 
     def charge(self, request: ChargeRequest) -> Outcome:
+        self._asked += 1
         known = self._known_as(request.idempotency_key)
         tempered = replace(request, idempotency_key=known)
         if request.method is PaymentMethod.CARD:
-            tempered = replace(tempered, source_token=self._temper(known))
+            token = self._temper(known) + _name_of(request.source_token)
+            tempered = replace(tempered, source_token=token)
         if self._is_silent() or (not self.is_calm and self._random.random() < LANDS_LATE):
             if self._random.random() < 0.5:
                 self._on_their_way.append(tempered)
             raise PaymentUnknownError("the gateway does not answer")
-        return self._sandbox.charge(tempered)
+        outcome = self._sandbox.charge(tempered)
+        self.decided()
+        return outcome
 
     def find(self, request: ChargeRequest, payment_id: str | None = None) -> Outcome | None:
         """Looks through everything ever charged for the same payment, forgotten keys included."""
@@ -98,12 +120,22 @@ class FickleGateway:
         )
 
     def refund(self, request: RefundRequest) -> Refunded | RefundRefused:
-        self._speak()
-        return self._sandbox.refund(request)
+        """Under a key that it has forgotten it gives back once more."""
+        self._asked += 1
+        known = replace(request, idempotency_key=self._known_as(request.idempotency_key))
+        if self._is_silent() or (not self.is_calm and self._random.random() < LANDS_LATE):
+            if self._random.random() < 0.5:
+                self._on_their_way.append(known)
+            raise PaymentUnknownError("the gateway does not answer")
+        outcome = self._sandbox.refund(known)
+        self.decided()
+        return outcome
 
     def find_refund(self, request: RefundRequest) -> Refunded | RefundRefused | None:
         self._speak()
-        return self._sandbox.find_refund(request)
+        found = [self._sandbox.find_refund(known) for known in self._all_refunds(request)]
+        made = [outcome for outcome in found if isinstance(outcome, Refunded)]
+        return made[0] if made else found[-1]
 
     def begin_setup(self, request: SetupRequest) -> Setup:
         self._speak()
@@ -120,18 +152,88 @@ class FickleGateway:
     def land(self) -> int:
         """What was on its way arrives; the caller has long stopped listening."""
         landing, self._on_their_way = self._on_their_way, []
+        self._asked += len(landing)
         for request in landing:
             try:
-                self._sandbox.charge(request)
+                if isinstance(request, RefundRequest):
+                    self._sandbox.refund(request)
+                else:
+                    self._sandbox.charge(request)
             except PaymentUnknownError:
                 continue
         return len(landing)
 
     def captured(self) -> list[SandboxCharge]:
         """Its own book: everything it has collected."""
-        return self._sandbox.captured()
+        seen = (self._asked, self._clock.true_now)
+        if self._captured is None or self._captured[0] != seen:
+            self._captured = (seen, self._sandbox.captured())
+        return self._captured[1]
+
+    # What people do there without us
+
+    def finish_setup(self, setup_id: str, expires_on: date | None) -> None:
+        """The customer saves a card; its token is its own, and can be forgotten."""
+        self._asked += 1
+        self._sandbox.finish_setup(setup_id, f"{SUCCEEDS}.{setup_id}", expires_on=expires_on)
+
+    def fail_setup(self, setup_id: str) -> None:
+        self._asked += 1
+        self._sandbox.fail_setup(setup_id)
+
+    def revoke_source(self, token: str) -> None:
+        self._asked += 1
+        self._sandbox.revoke_source(token)
+
+    def refund_elsewhere(self, payment_id: str, amount_minor: int) -> str:
+        self._asked += 1
+        return str(self._sandbox.refund_elsewhere(payment_id, amount_minor))
+
+    def fail_refund(self, refund_id: str) -> None:
+        self._asked += 1
+        self._sandbox.fail_refund(refund_id)
+
+    def dispute(self, payment_id: str) -> None:
+        self._asked += 1
+        self._sandbox.dispute(payment_id)
+
+    def close_dispute(self, dispute_id: str, *, won: bool) -> None:
+        self._asked += 1
+        self._sandbox.close_dispute(dispute_id, won=won)
+
+    # Its own truth, to be told and to be compared with
+
+    def news(self) -> list[GatewayEvent]:
+        """What has happened there since this was asked last."""
+        new = [one for one in self._sandbox.events() if one.event_id not in self._told]
+        self._told |= {one.event_id for one in new}
+        return new
+
+    def refunds(self, payment_id: str) -> list[RefundLine]:
+        """All that was ever given back of a payment, or sent back, in its order."""
+        lines: list[RefundLine] = []
+        while found := self._sandbox.kept.get(named(REFUND, payment_id, len(lines) + 1)):
+            lines.append(RefundLine.from_document(found))
+        return lines
+
+    def standing_refunds(self, payment_id: str) -> list[RefundLine]:
+        """What is given back, and was not sent back."""
+        lines = self.refunds(payment_id)
+        failed = {one.refund_id for one in lines if one.standing is RefundStanding.FAILED}
+        made = [one for one in lines if one.standing is RefundStanding.REFUNDED]
+        return [one for one in made if one.refund_id not in failed]
+
+    def disputed(self, payment_id: str) -> tuple[str, int, GatewayEventKind] | None:
+        """A payment's dispute, in minor units, and how it stands."""
+        opened: Mapping[str, Any] | None = self._sandbox.kept.get(named(DISPUTE, payment_id))
+        if opened is None:
+            return None
+        end: Mapping[str, Any] | None = self._sandbox.kept.get(named(DISPUTE_END, payment_id))
+        kind = GatewayEventKind((end or opened)["kind"])
+        return opened["dispute"], opened["amount_minor"], kind
 
     def _speak(self) -> None:
+        self._asked += 1
         if self._is_silent():
             raise PaymentUnknownError("the gateway does not answer")
 
@@ -143,6 +245,11 @@ class FickleGateway:
             replace(request, idempotency_key=f"{key}@{time}")
             for time in range(1, max(1, times_asked) + 1)
         ]
+
+    def _all_refunds(self, request: RefundRequest) -> list[RefundRequest]:
+        key = request.idempotency_key
+        times = max(1, len(self._asked_at.get(key, ())))
+        return [replace(request, idempotency_key=f"{key}@{time + 1}") for time in range(times)]
 
     def _is_silent(self) -> bool:
         return not self.is_calm and self._clock.true_now < self.silent_until
@@ -159,6 +266,12 @@ class FickleGateway:
             (drawn,) = self._random.choices(tuple(TEMPERS), tuple(TEMPERS.values()))
             self._tempers[known] = SUCCEEDS if self.is_calm else drawn
         return self._tempers[known]
+
+
+def _name_of(source_token: str | None) -> str:
+    """What makes a token one saved source, and not a way to behave."""
+    _, dot, name = (source_token or "").partition(".")
+    return dot + name
 
 
 def _captured_or_last(outcomes: Sequence[T]) -> T:

@@ -4,18 +4,24 @@ import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from simulation.buyers import Buyers
 from simulation.carrier import Carrier
 from simulation.checker import Checker
 from simulation.errors import InvariantError
 from simulation.faults import Crash
+from simulation.paying import Paying
 from simulation.people import People
 from simulation.provider import Provider
 from simulation.tenants import SITES
+from simulation.users import Users
 from simulation.workers import Workers
 from simulation.world import World
 
 MAX_DEPTH = 2
 """Workers that get in between workers that got in between."""
+
+WEBHOOK_FIRST = 0.1
+"""Payments and refunds that a webhook tells of before the gateway has answered."""
 
 RECHARGE_EVERY = timedelta(hours=4)
 RECONCILE_EVERY = timedelta(minutes=15)
@@ -39,6 +45,9 @@ class Simulation:
         self._workers = Workers(self.world)
         self._people = People(self.world)
         self._carrier = Carrier(self.world)
+        self._buyers = Buyers(self.world)
+        self._paying = Paying(self.world)
+        self._users = Users(self.world, self._provider, self.checker.holds)
         self._number = 0
         self._sweeps = {
             RECHARGE_EVERY: self._workers.sweep_recharges,
@@ -47,6 +56,7 @@ class Simulation:
         }
         self._swept_at = dict.fromkeys(self._sweeps, self.now)
         self.world.faults.interrupt = self._interrupt
+        self.world.gateway.decided = self._tell_at_once
         self._operations: Mapping[Callable[[], str], int] = {
             self._provider.report_calls: 26,
             self._provider.report_message: 6,
@@ -62,6 +72,7 @@ class Simulation:
             self._workers.sweep_recharges: 4,
             self._workers.sweep_payments: 3,
             self._workers.sweep_rolls: 3,
+            self._workers.lose_schedules: 1,
             self._people.wish: 6,
             self._people.repeat_wish: 4,
             self._people.reuse_key: 1,
@@ -69,6 +80,9 @@ class Simulation:
             self._people.remap: 1,
             self._land_charges: 2,
             self._gateway_fails: 1,
+            **self._buyers.operations,
+            **self._paying.operations,
+            **self._users.operations,
         }
         self._concurrent: Mapping[Callable[[], str], int] = {
             self._carrier.correct_call: 2,
@@ -82,6 +96,9 @@ class Simulation:
             self._people.set_policy: 4,
             self._people.repeat_wish: 2,
             self._land_charges: 1,
+            **self._buyers.concurrent,
+            **self._paying.concurrent,
+            **self._users.concurrent,
         }
 
     @property
@@ -101,7 +118,10 @@ class Simulation:
                 self.checker.check_step()
             self._come_to_rest()
             self.checker.check_end(
-                self._provider.reports, self._people.wishes, self._people.answers
+                self._provider.reports,
+                self._people.wishes,
+                self._people.answers,
+                self._paying.outbox,
             )
         except Exception as error:
             error.add_note(f"seed {self.seed}, operation {self._number} of {operations}; again:")
@@ -124,6 +144,7 @@ class Simulation:
 
     def _perform(self, operation: Callable[[], str]) -> None:
         """A worker does one thing, and may die of it."""
+        self.world.reservations.begin()
         try:
             outcome = operation()
         except Crash as crash:
@@ -133,6 +154,8 @@ class Simulation:
             raise
         except Exception as error:
             raise InvariantError(f"{operation.__name__} raised {error!r}") from error
+        finally:
+            self.world.reservations.end()
         if self.world.faults.is_dead:
             raise InvariantError(f"{operation.__name__} outlived its own crash")
         name = operation.__name__.strip("_")
@@ -143,6 +166,14 @@ class Simulation:
         if self.world.depth < MAX_DEPTH:
             self.world.depth += 1
             self._perform(self._choose(self._concurrent))
+            self.checker.check_step()
+            self.world.depth -= 1
+
+    def _tell_at_once(self) -> None:
+        """Now and then the gateway's webhook is here before its own answer."""
+        if self.world.depth < MAX_DEPTH and self.world.faults.chance(WEBHOOK_FIRST):
+            self.world.depth += 1
+            self._perform(self._paying.news.deliver_at_once)
             self.checker.check_step()
             self.world.depth -= 1
 
@@ -203,6 +234,8 @@ class Simulation:
                 for _ in range(queue.waiting):
                     self._perform(deliver)
             self._perform(self._people.ask_all)
+            self._perform(self._buyers.finish)
+            self._perform(self._paying.finish)
             self.checker.check_step()
             if self._is_at_rest():
                 return
@@ -213,5 +246,7 @@ class Simulation:
         return (
             not any(queue.waiting for queue in queues)
             and all(wish.key in self._people.answers for wish in self._people.wishes)
+            and self._buyers.is_done
+            and self._paying.is_done
             and all(self.checker.is_at_rest(site) for site in SITES)
         )

@@ -8,6 +8,7 @@ from billing.domain.canonical import Json, digest
 from billing.domain.errors import (
     BookBusyError,
     IdConflictError,
+    NoFundingSourceError,
     PaymentUnknownError,
     RechargeInProgressError,
 )
@@ -56,13 +57,15 @@ class People:
         self.wishes: list[Wish] = []
         self.unanswered: list[Wish] = []
         self.answers: dict[str, Json] = {}
+        self._asked = 0
         self._world = world
 
     def wish(self) -> str:
         random = self._world.random
         site = random.choice(SITES)
         amount_micros = site.base_micros * random.randint(1, 4) // 5
-        wish = Wish(site, f"key-{len(self.wishes)}", amount_micros)
+        self._asked += 1
+        wish = Wish(site, f"key-{self._asked}", amount_micros)
         self.wishes.append(wish)
         return self._ask(wish)
 
@@ -82,6 +85,10 @@ class People:
         except RechargeInProgressError:
             self.unanswered.append(wish)
             return f"{wish.key}: another one is open"
+        except NoFundingSourceError as error:
+            if wish in self.wishes:
+                self.wishes.remove(wish)
+            return f"{wish.key} refused: {error!r}"
         except (ConnectionError, BookBusyError, PaymentUnknownError) as error:
             self.unanswered.append(wish)
             return f"{wish.key}: {error!r}"

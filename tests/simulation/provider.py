@@ -52,6 +52,10 @@ class Provider:
         report = Report(connection_id, random.choice(subaccounts), call_id, content, ended_at)
         if (report.tenant_id, report.key) in self._taken:
             report = replace(report, call_id=f"CB{len(self.reports)}")
+        return self.report_call(report)
+
+    def report_call(self, report: Report) -> str:
+        """A call or message that nobody else has the id of."""
         self._taken.add((report.tenant_id, report.key))
         self.reports.append(report)
         return self._send(report)

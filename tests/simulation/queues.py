@@ -84,6 +84,7 @@ class SimulatedFifo:
             room = MAX_BATCH - len(received)
             received += messages[: min(room, random.randint(1, MAX_BATCH))]
         for message in received:
+            self._faults.counts["duplicates"] += message.deliveries > 0
             message.deliveries += 1
             message.is_in_flight = True
         return received

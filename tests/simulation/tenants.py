@@ -3,36 +3,13 @@
 from dataclasses import dataclass
 
 from billing.domain.account import AccountRef
-from billing.domain.catalog import Plan
-from billing.domain.grants import RecurringGrant
 from billing.domain.recharging import RechargeMode, RechargePolicy
 from billing.domain.records import Acceptance
-from billing.domain.units import Unit
 
 PUBLIC_URL = "https://billing.example.com"
 PREFIXES = ("1", "44", "49")
 UNRATED = "+9990001"
 MAJOR = 1_000_000
-
-PLANS = (
-    Plan(
-        "rolling",
-        "Minutes and messages, unused minutes roll over",
-        (
-            RecurringGrant("voice", Unit.VOICE_SECONDS, 1_800, rollover_limit=600),
-            RecurringGrant("sms", Unit.MESSAGES, 10, rollover_limit=10),
-        ),
-    ),
-    Plan("plain", "Minutes", (RecurringGrant("voice", Unit.VOICE_SECONDS, 1_800),)),
-    Plan(
-        "split",
-        "Two kinds of minutes",
-        (
-            RecurringGrant("weekly", Unit.VOICE_SECONDS, 900, priority=50),
-            RecurringGrant("voice", Unit.VOICE_SECONDS, 900, rollover_limit=300),
-        ),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)

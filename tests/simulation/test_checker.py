@@ -26,6 +26,8 @@ from billing.services.collect_recharge import CollectRecharge
 from billing.services.post_usage import PostUsage
 from fakes.book import InMemoryBook
 from simulation.errors import InvariantError
+from simulation.faults_of_paying import FAULTS_OF_PAYING
+from simulation.faults_of_use import FAULTS_OF_USE
 from simulation.operations import Simulation
 from simulation.tenants import SITES
 
@@ -210,6 +212,8 @@ def _nothing(*_arguments: object) -> None:
         pytest.param(_other_tenant_billed, "is billed to", id="another tenant is billed"),
         pytest.param(_timer_forgotten, "needed: True", id="a recharge timer is forgotten"),
         pytest.param(_payment_forgotten, "needed at", id="a payment's timer is forgotten"),
+        *FAULTS_OF_PAYING,
+        *FAULTS_OF_USE,
     ],
 )
 def test_what_is_put_in_is_found(

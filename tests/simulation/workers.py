@@ -1,6 +1,7 @@
 """The real handlers, called as queues and schedules call them."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, cast
 
 from aws_lambda_powertools import Metrics
@@ -34,6 +35,13 @@ class Workers:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._down_until = world.clock.true_now
+
+    def lose_schedules(self) -> str:
+        """No schedule fires for a while: for longer than most things wait."""
+        hours = self._world.random.choice((5, 30, 80))
+        self._down_until = self._world.clock.true_now + timedelta(hours=hours)
+        return f"no schedule until {self._down_until}"
 
     def deliver_usage(self) -> str:
         def handle(event: dict[str, Any]) -> Mapping[str, Any]:
@@ -95,6 +103,8 @@ class Workers:
         return self._sweep(lambda: quota_reset.sweep.handle(self._world.roll_sweep))
 
     def _sweep(self, handle: Callable[[], dict[str, Any]]) -> str:
+        if self._world.faults.is_enabled and self._world.clock.true_now < self._down_until:
+            return "no schedule fires"
         surprises = len(self._world.surprises)
         try:
             return str(handle())

@@ -6,17 +6,20 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, cast
 
+from api.schemas.catalog import CatalogIn
 from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.adapters.queues import QueueError, SqsUsageQueue, SqsWorkQueue
 from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.account import AccountRef
 from billing.domain.audit import By
-from billing.domain.catalog_rules import make_catalog
+from billing.domain.canonical import canonical_json
+from billing.domain.catalog import Catalog
 from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import (
     BookBusyError,
     IdConflictError,
     InvalidUsageError,
+    NoFundingSourceError,
     PaymentUnknownError,
     RechargeInProgressError,
 )
@@ -25,12 +28,14 @@ from billing.domain.records import AuditRecord
 from billing.ports import (
     AlreadyRecordedError,
     Book,
+    Catalogs,
     Connection,
     Connections,
     Decks,
     DeckVersion,
     Gateway,
     Quarantine,
+    Reservations,
     Timers,
 )
 from billing.services.add_funding_source import AddFundingSource, NewSource
@@ -47,19 +52,21 @@ from billing.services.reconcile_payments import ReconcilePayments
 from billing.services.refund_payment import RefundPayment
 from billing.services.renew_numbers import RenewNumbers
 from billing.services.roll_period import RollPeriod
+from billing.services.save_catalog import SaveCatalog
 from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
 from billing.services.settle_reservations import SettleReservations
 from billing.services.spends import all_spends
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_usage import TakeUsage
-from fakes.book import InMemoryBook
-from fakes.reservations import InMemoryReservations
 from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
 from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
+from simulation.catalog import CATALOG, Document
 from simulation.faults import Faults, Perilous, SkewedClock, Watched
 from simulation.gateway import FickleGateway
+from simulation.holds_journal import JournalledReservations
+from simulation.journal import JournalledBook
 from simulation.queues import SimulatedFifo
-from simulation.tenants import ACCEPTANCE, PLANS, SECRETS, SITES, SUBACCOUNTS, Site
+from simulation.tenants import ACCEPTANCE, SECRETS, SITES, SUBACCOUNTS, Site
 from simulation.timers import LaggingTimers
 
 if TYPE_CHECKING:
@@ -75,6 +82,11 @@ STARTS = (
 """Around month ends, a leap February, and nights whose clocks change."""
 
 
+def catalog_from(document: Document) -> Catalog:
+    """What a document is read as when it is put."""
+    return CatalogIn.model_validate_json(canonical_json(document)).to_catalog()
+
+
 @dataclass(frozen=True, slots=True)
 class Remote:
     """What services reach over the network, as they see it: every call may go wrong."""
@@ -85,6 +97,8 @@ class Remote:
     decks: Decks
     connections: Connections
     timers: Timers
+    catalogs: Catalogs
+    reservations: Reservations
 
 
 class World:
@@ -101,10 +115,12 @@ class World:
         # How many workers have been interrupted by the one that is at work.
         self.depth = 0
         self.faults = Faults(self.random, self.history)
-        start = self.random.choice(STARTS)
+        start = self.began_at = self.random.choice(STARTS)
         self.clock = SkewedClock(start, self.random, self.faults)
-        self.reservations = InMemoryReservations()
-        self.book = InMemoryBook(self.reservations)
+        self.reservations = JournalledReservations(
+            lambda: len(self.book.written), lambda: self.clock.true_now
+        )
+        self.book = JournalledBook(self.reservations)
         self.quarantine = InMemoryQuarantine()
         self.connections = InMemoryConnections()
         self.gateway = FickleGateway(self.clock, self.random)
@@ -171,7 +187,12 @@ class World:
             NoticeSources, self.watched(NoticeSources(book, change_account), *retried)
         )
         self.collect_recharge = cast(CollectRecharge, self.watched(collect, *unknown))
-        answered = (AlreadyRecordedError, IdConflictError, RechargeInProgressError)
+        answered = (
+            AlreadyRecordedError,
+            IdConflictError,
+            NoFundingSourceError,
+            RechargeInProgressError,
+        )
         self.request_recharge = cast(CollectRecharge, self.watched(collect, *unknown, *answered))
         self.roll_period = cast(RollPeriod, self.watched(RollPeriod(change_account), *retried))
         self.set_auto_recharge = cast(
@@ -228,6 +249,10 @@ class World:
             decks=cast(Decks, Perilous("decks", self._decks, self.faults)),
             connections=cast(Connections, Perilous("connections", self.connections, self.faults)),
             timers=cast(Timers, Perilous("timers", lagging, self.faults)),
+            catalogs=cast(Catalogs, Perilous("catalogs", self.catalogs, self.faults)),
+            reservations=cast(
+                Reservations, Perilous("reservations", self.reservations, self.faults)
+            ),
         )
 
     def sqs(self, queue: SimulatedFifo) -> "SQSClient":
@@ -242,7 +267,7 @@ class World:
 
     def _settle_in(self) -> None:
         """Opens the accounts with real services, before anything goes wrong."""
-        self.catalogs.save(make_catalog("2026-01", PLANS), 0)
+        SaveCatalog(self.catalogs, self.clock).save(catalog_from(CATALOG), 0)
         open_account = OpenAccount(self.book, self.catalogs, self.clock)
         known: set[str] = set()
         for site in SITES:

@@ -173,9 +173,9 @@ def _rolled_over(account: Account, terms: PlanTerms) -> Account:
         is_carried = lot.rolled_over and lot.expires_at == account.period.end_at
         if is_carried and not limit:
             lot = replace(lot, expires_at=account.period.start_at)
-        elif is_carried and lot.total > limit:
-            used = lot.total - lot.remaining
-            lot = replace(lot, total=limit, remaining=max(0, limit - used))
+        elif is_carried and lot.remaining > limit:
+            # What was used before the turn is in its total, and says nothing of what was carried.
+            lot = replace(lot, total=lot.total - lot.remaining + limit, remaining=limit)
         lots.append(lot)
     return replace(account, grants=tuple(lots))
 

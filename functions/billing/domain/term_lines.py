@@ -63,7 +63,8 @@ class _Part:
             self.one.price.tax,
             self.held.sold.catalog,
             account.currency,
-            local_day(at, account.time_zone),
+            # A clock that is behind may still have the day before the term.
+            local_day(max(at, term.start_at), account.time_zone),
             local_day(term.end_at, account.time_zone),
         )
 

@@ -9,6 +9,7 @@ Times are aware UTC; money is micros; nothing here is imported from what is bein
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """The account was brought up to an instant: every period that has ended by then turned."""
+    """The account was brought up to an instant: every period that has ended by then turned.
+
+    Each turn is told by itself, so that one period at a time ends.
+    """
 
     at: datetime
 
@@ -112,16 +116,22 @@ class Ordered:
 
     Args:
         quoted_at: What it costs is as of then.
+        catalog_version: The catalogue's when it was quoted: bundles, products, numbers and a new
+            plan are sold under it.
     """
 
     at: datetime
     quoted_at: datetime
     wants: tuple[Want, ...]
+    catalog_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A member began to hold units of these licence kinds."""
+    """A member began to hold units of these licence kinds, by joining or by being assigned one.
+
+    Kinds that are not counted by members may be among them, for which this changes nothing.
+    """
 
     at: datetime
     member: str
@@ -144,6 +154,7 @@ class Charged:
     Args:
         what: Names the charge.
         amount_micros: Net.
+        further: Lines of the same charge beyond the first: amount and tax code.
     """
 
     at: datetime
@@ -151,6 +162,7 @@ class Charged:
     amount_micros: int
     tax_code: str
     is_at_once: bool
+    further: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +194,81 @@ class NumberSet:
     """A number was given another state, by a person or by time.
 
     Args:
-        state: As the API calls it.
+        state: As the API calls it: ``active`` (the carrier has provided it), ``on_hold``,
+            ``released`` or ``failed``.
     """
 
     at: datetime
     e164: str
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The operator put another version of the catalogue.
+
+    Args:
+        version: 2 or more; what there was before anything else happened is 1.
+        document: All of it, as docs/catalog.md has it.
+    """
+
+    at: datetime
+    version: int
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PastDue:
+    """Nobody who could be asked paid an open invoice: from now on the account is past due."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The storage gauge was told, and said something new.
+
+    Args:
+        active_members: Of the tenant, at that moment.
+    """
+
+    at: datetime
+    used_bytes: int
+    active_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """Somebody cancelled what was scheduled for the end of the term.
+
+    Args:
+        kind: ``plan``, ``units`` or ``package``.
+        what: Which licence kind or package; empty: the plan.
+    """
+
+    at: datetime
+    kind: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The operator put a contract in the place of the one before, if there was one.
+
+    Args:
+        starts_on: First local day.
+        ends_on: The day after the last.
+        minimums: Licence kinds and units.
+        holds_units: Added units are held to its end (``unit_commitment: contract``).
+        is_now: What is missing of the minimums of today was to be added at once.
+    """
+
+    at: datetime
+    starts_on: date
+    ends_on: date
+    minimums: tuple[tuple[str, int], ...]
+    holds_units: bool
+    is_now: bool
 
 
 Fact = (
@@ -205,6 +286,11 @@ Fact = (
     | InvoicePaid
     | NumberRenewed
     | NumberSet
+    | Published
+    | PastDue
+    | Stored
+    | TakenBack
+    | Agreed
 )
 
 
@@ -233,7 +319,11 @@ class Units:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One line, as printed."""
+    """One line, as printed.
+
+    Args:
+        ends_on: The last day that it pays for.
+    """
 
     kind: str
     what: str
@@ -249,12 +339,15 @@ class Standing:
     """Where an account stands after a fact; the book's and the model's must be equal.
 
     Args:
-        lots: Those with something left, soonest to expire first, then by name.
-        units: Licence kinds of which there are any, by kind.
+        lots: Those with something left, soonest to expire first, then by name. What has expired
+            is compared for as long as late usage may burn it, and no longer.
+        units: Licence kinds of which there are any (quantity or created), by kind; the quantity is
+            what may be used in this term, included ones too.
         packages: The same of packages.
-        invoices: Those that this fact raised, oldest first, each as its lines.
+        invoices: Those that this fact raised, oldest first, each as its lines, in any order.
         open_invoices: Number and total of what is not paid.
-        numbers: E.164 and until when it is paid for, of numbers that are not released.
+        numbers: E.164 and until when it is paid for, of numbers that the carrier has provided and
+            that are not released, by number.
     """
 
     wallet_micros: int
