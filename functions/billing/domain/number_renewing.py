@@ -170,7 +170,9 @@ def order_lines(
     up_front = sold.up_front.micros(account.currency)
     recurring = 0 if is_included else sold.recurring.micros(account.currency)
     share = prorated_micros(recurring, whole, now, account.time_zone, account.currency)
-    today, ends_on = term_days(Period(now, whole.end_at), account.time_zone)
+    # A clock that is behind may still have the day before the period.
+    left = Period(max(now, account.period.start_at), whole.end_at)
+    today, ends_on = term_days(left, account.time_zone)
     lines = (
         line(
             LineKind.NUMBER_SETUP,

@@ -47,25 +47,22 @@ def due(account: Account, now: datetime) -> Due | None:
         now: Aware UTC.
     """
     recharging = account.recharging
-    mode = recharging.policy.mode
+    is_off = recharging.policy.mode is RechargeMode.OFF
     is_stopped = recharging.suspended_at is not None or recharging.default_source_id is None
-    if mode is RechargeMode.OFF or is_stopped:
+    if is_off or is_stopped:
         return None
-    wanted = _put_off(_wanted(account, now), mode, recharging.retry_at)
+    wanted = _put_off(_wanted(account, now), recharging.retry_at)
     if wanted is None or not wanted.is_collectable(now):
         return wanted
     return _if_anything(account, wanted, now)
 
 
-def _put_off(wanted: Due | None, mode: RechargeMode, retry_at: datetime | None) -> Due | None:
+def _put_off(wanted: Due | None, retry_at: datetime | None) -> Due | None:
     """After a failure nothing is tried before its retry; what a calendar's day missed, then."""
-    if retry_at is None:
+    if wanted is None or retry_at is None:
         return wanted
-    is_missed = mode is RechargeMode.CALENDAR and (
-        wanted is None or wanted.reason is DueReason.CALENDAR
-    )
-    is_too_soon = wanted is not None and wanted.at < retry_at
-    return Due(retry_at, DueReason.RETRY) if is_missed or is_too_soon else wanted
+    is_missed = wanted.reason is DueReason.CALENDAR
+    return Due(retry_at, DueReason.RETRY) if is_missed or wanted.at < retry_at else wanted
 
 
 def _wanted(account: Account, now: datetime) -> Due | None:

@@ -735,3 +735,22 @@ def test_an_amount_that_a_limit_just_allows_is_not_limited_by_it() -> None:
     just = account(replace(TARGET, maximum_micros=50 * USD))
     amount = amount_to_collect(just, NOON)
     assert (amount.micros, amount.limited_by) == (50 * USD, None)
+
+
+def test_a_timer_that_moves_for_the_same_reason_tells_nobody_again() -> None:
+    later: dict[str, Any] = {
+        "due_at": NOON + timedelta(days=40),
+        "due_reason": DueReason.CALENDAR,
+    }
+    moved = level(account(MONTHLY, calendar_after=TODAY, **later), NOON)
+    assert moved.timers_set
+    assert moved.events == ()
+
+
+def test_the_look_ahead_is_to_the_next_midnight_and_not_beyond_it() -> None:
+    # With a lookback of a day only today counts tomorrow, and nothing the day after.
+    shortest = replace(USAGE, lookback_days=1, minimum_history_days=1, reserve_days=3)
+    spent = burning(account(shortest, 80 * USD), 30 * USD)
+    assert spent.wallet_micros < 3 * 30 * USD
+    wanted = due(spent, NOON)
+    assert wanted == Due(start_of_day(TODAY + timedelta(days=1), "UTC"), DueReason.TOMORROW)
