@@ -1,7 +1,8 @@
-"""Create the two virtual environments. Run by whatever ``python3`` the machine has.
+"""Create the virtual environments. Run by whatever ``python3`` the machine has.
 
 ``.venv`` holds the project's dependencies and tools. ``.local/cloud-venv`` holds the local cloud
-alone: it pins botocore exactly, and Lambda code runs on its interpreter. Each is built from hashed
+alone: it pins botocore exactly, and Lambda code runs on its interpreter. ``.local/mutation-venv``
+is made for ``make mutation`` alone. Each is built from hashed
 lock files and stamped with their digest, so that a second run does nothing. This module has to
 parse on Pythons that are too old, or it could not say so.
 """
@@ -25,6 +26,14 @@ ENVIRONMENTS = {
         (paths.FUNCTIONS / "requirements.txt", paths.ROOT / "requirements-dev.txt"),
     ),
     "cloud": (paths.CLOUD_VENV, (paths.ROOT / "local" / "requirements.txt",)),
+    "mutation": (
+        paths.MUTATION_VENV,
+        (
+            paths.FUNCTIONS / "requirements.txt",
+            paths.ROOT / "requirements-dev.txt",
+            paths.ROOT / "tests" / "mutation" / "requirements.txt",
+        ),
+    ),
 }
 
 
@@ -102,7 +111,7 @@ def tail(text: str, lines: int = 12) -> str:
 def main(names: list[str]) -> int:
     try:
         check_python(sys.version_info[:3])
-        for name in names or list(ENVIRONMENTS):
+        for name in names:
             ensure(name)
     except MachineError as error:
         print(error, file=sys.stderr)

@@ -438,6 +438,17 @@ def test_a_ledger_of_corrections_is_proven_and_sums_to_the_wallet() -> None:
             "entry 3 reverses a revision that does not stand",
             id="a reversal that names no revision",
         ),
+        pytest.param(
+            lambda e: [
+                *e[:2],
+                *(
+                    replace(one, usage=replace(one.usage, revisions=rs))
+                    for one, rs in ((e[2], (0,)), (e[3], (1,)))
+                ),
+            ],
+            "entry 3 reverses a revision that does not stand",
+            id="fewer revisions than calls",
+        ),
     ],
 )
 def test_the_proof_names_a_correction_that_is_not_whole(

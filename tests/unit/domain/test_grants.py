@@ -31,6 +31,7 @@ MARCH = period_at(NOW, 1, "UTC")
 APRIL = period_after(MARCH, 1, "UTC")
 MAY = period_after(APRIL, 1, "UTC")
 MINUTES = RecurringGrant("minutes", Unit.VOICE_SECONDS, 600)
+MOST = 10**12
 
 
 def lot(name: str, remaining: int = 100, **overrides: object) -> Grant:
@@ -238,8 +239,10 @@ def test_a_scope_has_prefixes_as_decks_have_them(prefix: str) -> None:
 @pytest.mark.parametrize(
     ("terms", "field", "says"),
     [
-        ({"quantity": 0}, "quantity", "a grant's quantity is 1 to"),
-        ({"quantity": 1, "unlimited": True}, "unlimited", "an unlimited grant has no quantity"),
+        ({"quantity": 0}, "quantity", "^a grant's quantity is 1 to"),
+        ({"quantity": 1, "unlimited": True}, "unlimited", "^an unlimited grant has no quantity"),
+        ({"quantity": 1, "rollover_limit": -1}, "rollover_limit", "^rollover_limit is 0 to"),
+        ({"quantity": 1, "rollover_limit": MOST + 1}, "rollover_limit", "^rollover_limit is 0 to"),
     ],
 )
 def test_a_grant_that_cannot_be_says_which_of_its_terms_is_wrong(
@@ -248,6 +251,7 @@ def test_a_grant_that_cannot_be_says_which_of_its_terms_is_wrong(
     with pytest.raises(InvalidInputError, match=says) as refused:
         RecurringGrant("minutes", VOICE, **terms)
     assert refused.value.field == field
+    assert RecurringGrant("minutes", VOICE, 1, rollover_limit=MOST).rollover_limit == MOST
 
 
 def test_what_stays_behind_at_a_turn_is_a_lot_of_its_own_name() -> None:
