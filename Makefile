@@ -6,7 +6,7 @@ BIN := .venv/bin
 OPERATOR = PYTHONPATH=functions:. $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run states test test-cloud prove fuzz prove-models prove-faults prove-cloud simulate-long seeded-bugs mutation check bench simulate clean format lock openapi currencies reconcile rebuild-summaries prove-ledgers rebuild-balance restore-drill dead-letters republish erase python env-dev env-all env-mutation
+.PHONY: help run states test test-cloud test-aws prove fuzz prove-models prove-faults prove-cloud simulate-long seeded-bugs mutation check bench simulate clean format lock openapi currencies reconcile rebuild-summaries prove-ledgers rebuild-balance restore-drill dead-letters republish erase python env-dev env-all env-mutation
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -22,6 +22,9 @@ test: env-all ## Run every test, the local cloud's included
 
 test-cloud: env-all ## Run only the tests that need the local cloud
 	@$(BIN)/python -m pytest -m cloud $(ARGS)
+
+test-aws: env-dev ## Run the book's contract and races in the AWS account you are logged in to (makes and drops tables)
+	@TALKTIME_TEST_AWS=1 $(BIN)/python -m pytest -m aws tests/contract $(ARGS)
 
 prove: env-all ## Run everything that is too long for every day; two hours on 2 cores (docs/proof.md)
 	@$(MAKE) --no-print-directory prove-models

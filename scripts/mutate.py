@@ -55,7 +55,7 @@ addopts = [
     "--import-mode=importlib", "-p", "no:schemathesis", "-p", "no:anyio", "-p", "no:cacheprovider",
     "-p", "no:xdist",
 ]
-markers = ["cloud: needs the local cloud"]
+markers = ["cloud: needs the local cloud", "aws: needs a real account"]
 
 [tool.mutmut]
 source_paths = ["billing/"]

@@ -1,5 +1,6 @@
 """What a book is tested on: memory, our own wire, moto, and the local cloud, alike."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,8 +30,12 @@ from fakes.reservations import InMemoryReservations
 from wire.aws import WiredAws, wired
 
 REGION = "us-east-1"
-BEDS = ["memory", "wire", "moto", pytest.param("cloud", marks=pytest.mark.cloud)]
-BEDS_FOR_THREADS = ["memory", pytest.param("cloud", marks=pytest.mark.cloud)]
+CLOUD = pytest.param("cloud", marks=pytest.mark.cloud)
+AWS = [pytest.param("aws", marks=pytest.mark.aws)] if "TALKTIME_TEST_AWS" in os.environ else []
+"""A real account, where somebody says so: `make test-aws`."""
+
+BEDS = ["memory", "wire", "moto", CLOUD, *AWS]
+BEDS_FOR_THREADS = ["memory", CLOUD, *AWS]
 """moto loses updates and crashes under threads."""
 
 
@@ -102,6 +107,18 @@ def in_cloud(endpoint: str) -> Iterator[Bed]:
         _log_in(patch)
         patch.setenv("AWS_ENDPOINT_URL", endpoint)
         yield in_dynamodb()
+
+
+@contextmanager
+def in_aws() -> Iterator[Bed]:
+    """A table in the account that the environment is logged in to, dropped afterwards."""
+    bed = in_dynamodb()
+    client = boto3.client("dynamodb")
+    client.get_waiter("table_exists").wait(TableName=bed.table_name)
+    try:
+        yield bed
+    finally:
+        client.delete_table(TableName=bed.table_name)
 
 
 def in_dynamodb() -> Bed:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from contract.beds import Bed, in_cloud, in_memory, in_moto, in_wire
+from contract.beds import Bed, in_aws, in_cloud, in_memory, in_moto, in_wire
 from contract.gateway_beds import GatewayBed, Opener
 from contract.sandbox_beds import sandbox_in_cloud, sandbox_in_memory, sandbox_in_moto
 from contract.stripe_beds import stripe_in_process, stripe_over_http
@@ -36,6 +36,9 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
             yield bed
     elif where == "moto":
         with in_moto() as bed:
+            yield bed
+    elif where == "aws":
+        with in_aws() as bed:
             yield bed
     else:
         assert where == "cloud", where
