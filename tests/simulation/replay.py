@@ -8,13 +8,14 @@ from typing import Protocol
 from billing.domain.account import AccountRef
 from billing.domain.catalog import Catalog
 from billing.domain.change import Change
+from simulation.beginning import catalog_from
 from simulation.catalog import later_version
 from simulation.errors import require
 from simulation.model.facts import Fact, InvoiceLine, Lot, Published, Standing
 from simulation.recorder import Recorder, at_of
 from simulation.standings import lot_order
 from simulation.tenants import SITES, Site
-from simulation.world import World, catalog_from
+from simulation.world import World
 
 LATE_USAGE = timedelta(hours=72)
 """How long a lot that has expired may still be burned; whether one is kept for longer is nobody's

@@ -8,12 +8,13 @@ from billing.domain.members import Amendment, Member, MemberRole, MemberState
 from billing.domain.records import Operation
 from billing.services.change_members import NewMember
 from simulation.asking import Act, Asker
+from simulation.beginning import catalog_from
 from simulation.catalog import later_version
 from simulation.number_desk import OPERATOR
 from simulation.shop import RETRIED, Shop
 from simulation.shoppers import ANN
 from simulation.tenants import SITES, Site
-from simulation.world import World, catalog_from
+from simulation.world import World
 
 MB = 1024 * 1024
 ADDRESSES = 12

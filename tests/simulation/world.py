@@ -1,20 +1,13 @@
 """The world: two tenants with three accounts, the real services, and everything they call."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, cast
 
-from api.schemas.catalog import CatalogIn
-from billing.adapters.gateways.sandbox import SUCCEEDS
 from billing.adapters.queues import QueueError, SqsUsageQueue, SqsWorkQueue
 from billing.adapters.telephony.registry import PROVIDERS
 from billing.domain.account import AccountRef
-from billing.domain.audit import By
-from billing.domain.canonical import canonical_json
-from billing.domain.catalog import Catalog
-from billing.domain.decks import deck_digest, parse_deck, serialise_deck
 from billing.domain.errors import (
     BookBusyError,
     IdConflictError,
@@ -23,22 +16,18 @@ from billing.domain.errors import (
     PaymentUnknownError,
     RechargeInProgressError,
 )
-from billing.domain.recharging import RechargePolicy
 from billing.domain.records import AuditRecord
 from billing.ports import (
     AlreadyRecordedError,
     Book,
     Catalogs,
-    Connection,
     Connections,
     Decks,
-    DeckVersion,
     Gateway,
     Quarantine,
     Reservations,
     Timers,
 )
-from billing.services.add_funding_source import AddFundingSource, NewSource
 from billing.services.bill_account import BillAccount
 from billing.services.change_account import ChangeAccount
 from billing.services.change_holds import ChangeHolds
@@ -46,27 +35,25 @@ from billing.services.collect_invoices import CollectInvoices
 from billing.services.collect_recharge import CollectRecharge
 from billing.services.correct_usage import CorrectUsage
 from billing.services.notice_sources import NoticeSources
-from billing.services.open_account import NewAccount, OpenAccount
 from billing.services.post_usage import PostUsage
 from billing.services.reconcile_payments import ReconcilePayments
 from billing.services.refund_payment import RefundPayment
 from billing.services.renew_numbers import RenewNumbers
 from billing.services.roll_period import RollPeriod
-from billing.services.save_catalog import SaveCatalog
-from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError, policy_etag
+from billing.services.set_auto_recharge import SetAutoRecharge, StalePolicyError
 from billing.services.settle_reservations import SettleReservations
 from billing.services.spends import all_spends
 from billing.services.sweep_timers import SweepTimers
 from billing.services.take_usage import TakeUsage
 from fakes.stores import InMemoryCatalogs, InMemoryConnections, InMemoryDecks, InMemoryQuarantine
 from fakes.usage_parts import InMemoryCarrierCosts, InMemoryUsageParts
-from simulation.catalog import CATALOG, Document
+from simulation.beginning import settle_in
 from simulation.faults import Faults, Perilous, SkewedClock, Watched
 from simulation.gateway import FickleGateway
 from simulation.holds_journal import JournalledReservations
 from simulation.journal import JournalledBook
 from simulation.queues import SimulatedFifo
-from simulation.tenants import ACCEPTANCE, SECRETS, SITES, SUBACCOUNTS, Site
+from simulation.tenants import ACCEPTANCE
 from simulation.timers import LaggingTimers
 
 if TYPE_CHECKING:
@@ -80,11 +67,6 @@ STARTS = (
     datetime(2027, 12, 30, 23, 30, tzinfo=UTC),
 )
 """Around month ends, a leap February, and nights whose clocks change."""
-
-
-def catalog_from(document: Document) -> Catalog:
-    """What a document is read as when it is put."""
-    return CatalogIn.model_validate_json(canonical_json(document)).to_catalog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +109,11 @@ class World:
         self.usage_queue = SimulatedFifo("usage", self.clock, self.faults)
         self.recharge_queue = SimulatedFifo("recharge", self.clock, self.faults)
         self.roll_queue = SimulatedFifo("roll", self.clock, self.faults)
-        self._decks = InMemoryDecks()
+        self.decks = InMemoryDecks()
         self.catalogs = InMemoryCatalogs()
         self.decks_effective_at = start - timedelta(days=30)
         self._assemble()
-        self._settle_in()
+        settle_in(self)
 
     def _assemble(self) -> None:
         perilous = self._remote()
@@ -246,7 +228,7 @@ class World:
             book=cast(Book, Perilous("book", self.book, self.faults)),
             gateway=cast(Gateway, Perilous("gateway", self.gateway, self.faults)),
             quarantine=cast(Quarantine, Perilous("quarantine", self.quarantine, self.faults)),
-            decks=cast(Decks, Perilous("decks", self._decks, self.faults)),
+            decks=cast(Decks, Perilous("decks", self.decks, self.faults)),
             connections=cast(Connections, Perilous("connections", self.connections, self.faults)),
             timers=cast(Timers, Perilous("timers", lagging, self.faults)),
             catalogs=cast(Catalogs, Perilous("catalogs", self.catalogs, self.faults)),
@@ -264,82 +246,6 @@ class World:
 
     def watched(self, service: object, *expected: type[Exception]) -> Watched:
         return Watched(service, expected, self.surprises)
-
-    def _settle_in(self) -> None:
-        """Opens the accounts with real services, before anything goes wrong."""
-        SaveCatalog(self.catalogs, self.clock).save(catalog_from(CATALOG), 0)
-        open_account = OpenAccount(self.book, self.catalogs, self.clock)
-        known: set[str] = set()
-        for site in SITES:
-            self._store_deck(site)
-            tenant_id = site.ref.tenant_id
-            open_account.open(
-                NewAccount(
-                    ref=site.ref,
-                    name=site.ref.account_id,
-                    currency=site.currency,
-                    time_zone=site.time_zone,
-                    billing_day=site.billing_day,
-                    plan_id=site.plan_id,
-                    rate_deck=site.deck_id,
-                ),
-                f"open/{site.ref.account_id}",
-                "opened",
-                None if tenant_id in known else tenant_id.title(),
-            )
-            known.add(tenant_id)
-            self._prepare_recharge(site)
-        self._connect("acme-twilio", None, SUBACCOUNTS)
-        self._connect("globex-twilio", SITES[2].ref, {})
-
-    def _prepare_recharge(self, site: Site) -> None:
-        for card in site.cards:
-            operation_id = f"source/{site.ref.account_id}/{card}"
-            AddFundingSource(self.book, ChangeAccount(self.book, self.clock)).add(
-                site.ref,
-                NewSource(card, self.gateway.name, SUCCEEDS, "Visa 4242"),
-                operation_id=operation_id,
-                body_hash=card,
-                audit=self.audit(site.ref, operation_id, "funding_source.add"),
-            )
-        self.set_auto_recharge.set(
-            site.ref,
-            site.policy,
-            seen_etag=policy_etag(RechargePolicy()),
-            by=By("ann", ACCEPTANCE),
-        )
-
-    def _store_deck(self, site: Site) -> None:
-        table = parse_deck(site.tariff.as_csv())
-        body = serialise_deck(table)
-        version = DeckVersion(
-            deck_id=site.deck_id,
-            version=1,
-            currency=site.currency,
-            effective_at=self.decks_effective_at,
-            rounding="up",
-            decimals=6,
-            digest=deck_digest(body),
-            rates=len(table),
-            uploaded_at=self.decks_effective_at,
-        )
-        self._decks.store(version, body)
-
-    def _connect(
-        self, connection_id: str, account: AccountRef | None, accounts: Mapping[str, AccountRef]
-    ) -> None:
-        self.connections.save(
-            Connection(
-                connection_id=connection_id,
-                provider="twilio",
-                secrets=(SECRETS[connection_id],),
-                account=account,
-                accounts=accounts,
-                version=1,
-                updated_at=self.clock.now(),
-            ),
-            0,
-        )
 
     def audit(self, ref: AccountRef, operation_id: str, action: str) -> AuditRecord:
         return AuditRecord(
