@@ -1,4 +1,4 @@
-"""What the security page claims is tried: every test that it names exists."""
+"""What the pages on security and proof claim is tried: every test that they name exists."""
 
 import ast
 import re
@@ -8,7 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
-NAMED = sorted(set(re.findall(r"`(tests/[\w/.]+\.py)::(\w+)`", PAGE)))
+PROOF = (ROOT / "docs" / "proof.md").read_text(encoding="utf-8")
+NAMED = sorted(set(re.findall(r"`(tests/[\w/.]+\.py)::(\w+)`", PAGE + PROOF)))
 OWASP_2023 = [f"API{number}" for number in range(1, 11)]
 
 
