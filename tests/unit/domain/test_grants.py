@@ -296,6 +296,19 @@ def test_an_unlimited_lot_pays_for_everything_and_stays_as_it_is() -> None:
             lot("a", scope=Scope(prefixes=("44", "1"))),
             id="a prefix within another adds nothing",
         ),
+        pytest.param(
+            lot("z", scope=Scope(prefixes=(*"123456789", *(f"short:{n}" for n in range(1, 10))))),
+            lot("a", scope=Scope()),
+            id="many prefixes are still less than everywhere",
+        ),
+        pytest.param(
+            lot("z", scope=UK), lot("a", scope=Scope(OUTBOUND)), id="a country before everywhere"
+        ),
+        pytest.param(
+            lot("z", expires_at=NOW + timedelta(1)),
+            lot("a", scope=Scope()),
+            id="a scope of everything is as wide as none",
+        ),
     ],
 )
 def test_what_serves_less_burns_first(first: Grant, second: Grant) -> None:

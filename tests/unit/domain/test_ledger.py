@@ -297,3 +297,30 @@ def test_a_ledger_of_long_ago_still_has_its_hashes() -> None:
         assert entry.currency == account.currency
         hashes.append(entry.hash[:16])
     assert hashes == ["8c31a7133adfdbb7", "5ea63d231f96158a", "fc30463ba039bf71"]
+
+
+def test_what_moved_money_without_any_call_still_has_its_hash_whatever_it_is_called() -> None:
+    account = replace(an_account(), head=opening_head(ACME, NOON))
+    hashes = {}
+    for kind in EntryKind:
+        _, entry = post(
+            account,
+            kind=kind,
+            cause="cause",
+            debit="gateway:sandbox",
+            credit=WALLET,
+            amount_micros=1_000_000,
+            now=NOON,
+        )
+        hashes[kind.value] = entry.hash[:8]
+    assert hashes == {
+        "usage": "9ccf811d",
+        "reversal": "4a291de8",
+        "recharge": "0f5d0da4",
+        "refund": "2d6f139d",
+        "refund_returned": "3b79c845",
+        "dispute": "f4980a7a",
+        "dispute_returned": "2a4d628f",
+        "sale": "06f4c9cd",
+        "credit": "183ff246",
+    }

@@ -1,5 +1,6 @@
 """How long a wallet lasts, and what it lacks, at the edges: exact, and in whole micros."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,16 @@ import pytest
 
 from billing.domain.account import Account
 from billing.domain.recharge import due
+from billing.domain.recharge_amount import Amount, amount_to_collect
 from billing.domain.recharge_balance import LONG, SETTLING, empties_at, missing_micros
-from billing.domain.recharging import DueReason, Every, RechargeMode, RechargePolicy, Recharging
+from billing.domain.recharging import (
+    Collected,
+    DueReason,
+    Every,
+    RechargeMode,
+    RechargePolicy,
+    Recharging,
+)
 from billing.domain.spend import with_spend
 from builders import NOON, USD, an_account
 
@@ -36,7 +45,7 @@ def burning(state: Account, an_hour: int, now: datetime = NOON) -> Account:
 # How long it lasts
 
 
-@pytest.mark.parametrize("an_hour", [7, USD, 10**12 + 7])
+@pytest.mark.parametrize("an_hour", [7, USD, 10**12 + 3])
 def test_a_wallet_that_lasts_for_a_year_is_not_said_to_run_empty_and_a_micro_less_is(
     an_hour: int,
 ) -> None:
@@ -71,3 +80,15 @@ def test_a_calendar_that_runs_empty_after_its_retry_pays_early() -> None:
     wanted = due(burning(state, 90 * USD), NOON)
     assert wanted is not None
     assert wanted.reason is DueReason.EARLY
+
+
+def test_a_limit_is_nothing_to_wait_for_while_nothing_is_wanted() -> None:
+    used_up = Collected(NOON.date().replace(day=1), 60 * USD)
+    capped = account(replace(FIXED, monthly_cap_micros=60 * USD), 90 * USD, collected=used_up)
+    assert due(capped, NOON) is None
+    unused = account(RechargePolicy(RechargeMode.USAGE), USD)
+    assert due(unused, NOON) is None
+
+
+def test_recharge_that_is_off_collects_nothing_and_names_no_limit() -> None:
+    assert amount_to_collect(account(RechargePolicy(), 0), NOON) == Amount(0)
