@@ -2,9 +2,10 @@
 
     python scripts/mutate.py [--at-once 2]
 
-mutmut changes one operator, constant, argument or statement at a time in the modules below and runs
-the tests that reach it. What no test notices must be explained in tests/mutation/survivors.toml, by
-function and by what it changes: an explained one changes nothing that anybody could see.
+mutmut changes one operator, constant, argument or value at a time in the functions of the modules
+below and runs the tests that reach it; what stands outside of functions, and functions that are
+decorated, it leaves alone. What no test notices must be explained in tests/mutation/survivors.toml,
+by function and by what it changes: an explained one changes nothing that anybody could see.
 
 Exits with 1 where less than ``NEEDED`` per cent of a module's changes are noticed, or one that is
 not is not explained. Works on a copy of the tree, in .local/mutation.
@@ -134,7 +135,8 @@ def changed(mutant: Mutant) -> str:
 
 def explained() -> set[tuple[str, str, str]]:
     """Module, function and change of what is known to be no difference."""
-    told = tomllib.loads(EXPLAINED.read_text(encoding="utf-8")) if EXPLAINED.exists() else {}
+    told = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
+    assert all(one["why"] for ones in told.values() for one in ones)
     return {
         (module, one["function"], change.strip())
         for module, ones in told.items()
