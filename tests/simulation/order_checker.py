@@ -193,7 +193,7 @@ def _is_done(want: Want, order: Order, after: Subscription, change: Change) -> b
         case WantKind.UNITS:
             item = after.unit(want.what)
             if want.what == "crm":
-                return item.quantity >= want.quantity or item.quantity == 0
+                return max(item.quantity, _included(after, want.what)) >= want.quantity
             return want.quantity == (
                 item.created if item.next_created is None else item.next_created
             )
@@ -215,3 +215,9 @@ def _is_done(want: Want, order: Order, after: Subscription, change: Change) -> b
             )
     # Bundles are looked at with the lots.
     return True
+
+
+def _included(held: Subscription, kind: str) -> int:
+    """Units that the plan's fee pays for: they may be used, and are not among those paid for."""
+    (plan,) = (one for one in CATALOG["plans"] if one["plan"] == held.plan_id)
+    return sum(one.get("included", 0) for one in plan["units"] if one["licence"] == kind)

@@ -245,7 +245,8 @@ class Terms:
             self.next_packages[name] = wanted
             return
         self.next_packages.pop(name, None)
-        self.packages[name] = wanted
+        if wanted:
+            self.packages[name] = wanted
 
     # Renewal ---------------------------------------------------------------------------------
 
