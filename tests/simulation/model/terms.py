@@ -162,7 +162,8 @@ class Terms:
         if self._holds_all(new):
             new.settle_minimums(day)
             lines = self.difference(new, day)
-            if self._is_upgrade(new) and sum(line.amount_micros for line in lines) >= 0:
+            due = sum(line.amount_micros + line.tax_micros for line in lines)
+            if self._is_upgrade(new) and due >= 0:
                 return new
         return replace(self, next_plan=(plan_id, interval, version))
 
