@@ -147,7 +147,8 @@ class Callers:
             return "nobody calls"
         if call.wanted.destination.unit is Unit.MESSAGES:
             return "a message is not extended"
-        seconds = call.answered.cover.seconds + self._world.random.choice((-30, 60, 600))
+        before = call.answered.cover.seconds
+        seconds = before + self._world.random.choice((-30, 60, 600))
         try:
             extended = self._authorise_call.extend(
                 call.tenant_id, call.answered.reservation_id, min(max(1, seconds), 14_400)
@@ -157,9 +158,10 @@ class Callers:
             return f"{call.wanted.call_id} has expired"
         except RETRIED as error:
             return f"{call.wanted.call_id}: {error!r}"
-        before = call.answered.cover.seconds
         require(extended.cover.seconds >= before, f"{call.answered} was cut to {extended}")
-        self._answered(call, extended)
+        if extended.cover.seconds >= call.answered.cover.seconds:
+            # Else somebody got in between, and was answered more.
+            self._answered(call, extended)
         return f"{call.wanted.call_id} may last {extended.cover.seconds} s"
 
     def link(self) -> str:

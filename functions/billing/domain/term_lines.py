@@ -11,7 +11,7 @@ from datetime import datetime
 from billing.domain.account import Account
 from billing.domain.catalog import Plan
 from billing.domain.catalog_versions import CatalogVersion, plan_of
-from billing.domain.documents import Line
+from billing.domain.documents import Line, Sums, sums
 from billing.domain.line_making import line
 from billing.domain.periods import Period, local_day
 from billing.domain.proration import full_term, prorated_micros
@@ -72,7 +72,8 @@ class _Part:
 def change_lines(account: Account, before: Held, after: Held, at: datetime) -> tuple[Line, ...]:
     """What one subscription costs more than another from the local day of an instant on.
 
-    What costs the same before and after is no line but for the difference in number. What cost
+    What costs the same before and after, whole or for the days left, is no line but for the
+    difference in number. What cost
     something else is credited and charged, each by itself. What costs nothing has no line.
 
     Raises:
@@ -88,11 +89,17 @@ def change_lines(account: Account, before: Held, after: Held, at: datetime) -> t
             if more:
                 (charged if more > 0 else credited).append(is_now.line(account, more, at))
             continue
-        if was and was.one.quantity:
-            text = f"{was.one.text}: days not used"
-            credited.append(was.line(account, -was.one.quantity, at, text))
-        if is_now and is_now.one.quantity:
-            charged.append(is_now.line(account, is_now.one.quantity, at))
+        back = (
+            was.line(account, -was.one.quantity, at, f"{was.one.text}: days not used")
+            if was
+            else None
+        )
+        due = is_now.line(account, is_now.one.quantity, at) if is_now else None
+        if back and due and sums((back, due)) == Sums(0, 0):
+            # Another price, and the days that are left come to as much.
+            continue
+        credited += [back] if back and back.quantity else []
+        charged += [due] if due and due.quantity else []
     return tuple(one for one in (*credited, *charged) if one.unit_price_micros)
 
 

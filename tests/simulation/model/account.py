@@ -174,7 +174,7 @@ class Model:
 
     def _agreed(self, fact: facts.Agreed) -> None:
         """With ``now``, what is missing of today's minimums has an invoice of its own."""
-        terms, day = self._terms, self._calendar.day(fact.at)
+        terms, day = self._terms, self._today(fact.at)
         terms.contract = fact
         if fact.is_now:
             lines: list[InvoiceLine] = []

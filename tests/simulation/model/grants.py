@@ -61,6 +61,8 @@ class Lots:
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._held: list[Held] = []
+        # The account's present period.
+        self._present = 0
 
     def shown(self, now: datetime) -> tuple[Lot, ...]:
         left = sorted(
@@ -106,10 +108,11 @@ class Lots:
         """Lots that serve it, in burning order.
 
         Usage reported within 72 hours of the end of its own period burns what was valid when it
-        ended; later, what is valid when it is posted.
+        ended; later, or before its own period has begun, what is valid when it is posted.
         """
-        own_period_ends_at = self._calendar.starts_at(self._calendar.period_of(ended_at) + 1)
-        at = ended_at if posted_at < own_period_ends_at + GRACE else posted_at
+        own = self._calendar.period_of(ended_at)
+        is_in_time = posted_at < self._calendar.starts_at(own + 1) + GRACE
+        at = ended_at if is_in_time and own <= self._present else posted_at
         return iter(
             sorted(
                 (
@@ -128,6 +131,7 @@ class Lots:
 
         The limit is that of what holds from the turn on; a grant that it does not have ends.
         """
+        self._present = period + 1
         ends_at, next_ends_at = (self._calendar.starts_at(period + n) for n in (1, 2))
         for lot in tuple(self._held):
             if lot.period != period or lot.expires_at != ends_at:
@@ -144,6 +148,7 @@ class Lots:
                 lot.gone_at = self._gone_at(next_ends_at)
 
     def refill(self, grants: dict[str, Grant], period: int, at: datetime) -> None:
+        self._present = period
         for grant in grants.values():
             self.add(grant, at, self._calendar.starts_at(period + 1), period)
 
