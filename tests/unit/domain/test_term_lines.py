@@ -1,11 +1,15 @@
 """What the lines of a change say of the days that they are for."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
-from catalogs import a_catalog
-from purchases import MARCH, Customer, units
+from billing.domain.catalog import Plan
+from billing.domain.selling import Price, RecurringPrice
+from builders import USD
+from catalogs import MINUTES, a_catalog, monthly
+from purchases import MARCH, Customer, plan, units
 
 
 @pytest.mark.parametrize(
@@ -20,3 +24,14 @@ def test_what_is_quoted_as_the_term_turns_is_for_all_of_the_terms_days(behind: t
     (line,) = customer.quote(units("dialler", 3), at=MARCH - behind).lines
     assert (line.starts_on, line.ends_on) == (date(2026, 3, 1), date(2026, 4, 1))
     assert line.amount_micros == line.unit_price_micros
+
+
+def test_what_comes_to_as_much_for_the_days_left_has_no_line_though_its_price_is_another() -> None:
+    # On the 31st one day of 31.00 and of 31.01 is left: a dollar of either.
+    last_day = MARCH + timedelta(days=30)
+    dearer = RecurringPrice(Price((("USD", 31 * USD + 10_000),), "vat"))
+    plans = (Plan("one", "One", (MINUTES,), price=monthly(31)),)
+    customer = Customer("one", a_catalog(plans=plans), MARCH)
+    customer.publishes(plans=(replace(plans[0], price=dearer),))
+    assert customer.quote(plan("one"), at=last_day).lines == ()
+    assert len(customer.quote(plan("one"), at=MARCH).lines) == 2
