@@ -228,7 +228,9 @@ class Callers:
 
     def _answered(self, call: Going, made: Reservation) -> None:
         call.answered = made
-        if not call.is_over:
+        if call.is_over:
+            self._checker.asked_meanwhile(made.reservation_id)
+        else:
             self._checker.answered(call.site.ref, made)
 
     def _over(self, call: Going) -> None:

@@ -71,6 +71,10 @@ class HoldsChecker:
         """Somebody was told that it is free."""
         self._freed.setdefault(name, len(self._world.reservations.saved))
 
+    def asked_meanwhile(self, name: str) -> None:
+        """Somebody was asking when it was freed, and may have been given it anew."""
+        self._freed.pop(name, None)
+
     # Every step
 
     def check(self) -> None:
