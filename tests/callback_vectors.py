@@ -14,7 +14,7 @@ from billing.ports import TelephonyProvider
 
 VECTORS = Path(__file__).parent / "vectors"
 
-MUTATIONS = int(os.environ.get("TALKTIME_MUTATIONS", "3000"))
+MUTATIONS = int(os.environ.get("TALKTIME_MUTATIONS", "1500"))
 """Of each provider's valid requests, in one run of the tests."""
 
 

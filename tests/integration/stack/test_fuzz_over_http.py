@@ -1,7 +1,7 @@
 """Made-up requests against the running stack: what gateway, authorizer and function make of them.
 
-By default whatever only reads; ``TALKTIME_HTTP_CASES`` says how many of everything, on a stack that
-no other test looks at afterwards. A failure prints a request that reproduces it.
+By default what only reads an account; ``TALKTIME_HTTP_CASES`` says how many of everything, on a
+stack that no other test looks at afterwards. A failure prints a request that reproduces it.
 """
 
 import json
@@ -32,7 +32,8 @@ SEED = int(os.environ.get("FUZZ_SEED", "20260314"))
 EXISTING = {"acct": "main", "conn": demo.CONNECTION, "deck": demo.DECK, "tenant": "acme"}
 """What there is on the stack, by the name of a path's parameter."""
 
-WHAT_IS_CALLED = [endpoint for endpoint in ENDPOINTS if CASES or endpoint.method == "GET"]
+USUAL = [one for one in ENDPOINTS if one.method == "GET" and "{acct}" in one.path]
+WHAT_IS_CALLED = ENDPOINTS if CASES else USUAL
 WHAT_HAS_A_FORM = [endpoint for endpoint in WHAT_IS_CALLED if has_form(endpoint)]
 
 
