@@ -29,11 +29,11 @@ test-aws: env-dev ## Run the book's contract and races in the AWS account you ar
 prove: env-all ## Run everything that is too long for every day; two hours on 2 cores (docs/proof.md)
 	@$(MAKE) --no-print-directory prove-models
 	@$(MAKE) --no-print-directory prove-faults
-	@$(MAKE) --no-print-directory simulate-long
 	@$(MAKE) --no-print-directory seeded-bugs
 	@$(MAKE) --no-print-directory mutation
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory prove-cloud
+	@$(MAKE) --no-print-directory simulate-long
 
 prove-models: env-dev ## Compare 100,000 rated calls and recharge policies with models, and garble 10,000 webhooks
 	@RATING_MODEL_CALLS=100000 $(BIN)/python -m pytest -q tests/unit/domain/test_rating_model.py
