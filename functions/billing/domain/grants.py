@@ -234,7 +234,7 @@ def refill(
             continue
         term = terms.get(grant.recurring_id or "")
         ends_now = grant.expires_at == period.start_at
-        if term is None or not ends_now or grant.rolled_over:
+        if term is None or term.unit != grant.unit or not ends_now or grant.rolled_over:
             kept.append(grant)
         else:
             kept.extend(_rolled_over(grant, term.rollover_limit, period))

@@ -83,28 +83,36 @@ class _Change:
         new: RecurringGrant | None,
         terms: PlanTerms,
     ) -> tuple[Grant, ...]:
-        """The lots with this period's lot of one recurring grant as the change leaves it."""
-        lot = next((one for one in lots if old and self._is_current(one, old)), None)
-        if lot is None:
-            is_granted = new and old is None and refilled(terms, self.account.standing)
-            return (*lots, self._begun(lots, new)) if new and is_granted else lots
-        if old is not None and new is not None and new.unit == old.unit:
-            changed = self._resized(lot, old, new)
-            return tuple(changed if one is lot else one for one in lots)
-        ended = self._ended(lot, old)
-        says_something = bool(ended.total) or ended.unlimited
-        kept = tuple(
-            ended if one is lot else one for one in lots if one is not lot or says_something
-        )
+        """The lots with this period's lot of one recurring grant as the change leaves it.
+
+        A grant that an earlier change ended goes on with the lot it had: one grant has one lot
+        a period, or its limit would roll over once for each.
+        """
+        held = self._current(lots, old)
+        if new is not None and (old is None or new.unit == old.unit):
+            lot = self._current(lots, new)
+            if lot is not None:
+                return _with(lots, lot, self._resized(lot, old, new))
+            is_granted = old is None and refilled(terms, self.account.standing)
+            return (*lots, self._begun(lots, new)) if is_granted else lots
+        if held is None:
+            return lots
+        ended = self._ended(held, old)
+        kept = _with(lots, held, ended if ended.total or ended.unlimited else None)
         return (*kept, self._begun(kept, new)) if new else kept
 
-    def _is_current(self, lot: Grant, old: RecurringGrant) -> bool:
-        """Whether it was granted for this period, rather than carried into it."""
-        return (
-            lot.recurring_id == old.recurring_id
-            and lot.granted_at >= self.account.period.start_at
-            and lot.expires_at == self.account.period.end_at
+    def _current(self, lots: tuple[Grant, ...], of: RecurringGrant | None) -> Grant | None:
+        """The lot that was granted for this period, rather than carried into it."""
+        period = self.account.period
+        found = (
+            lot
+            for lot in lots
+            if of is not None
+            and (lot.recurring_id, lot.unit) == (of.recurring_id, of.unit)
+            and lot.granted_at >= period.start_at
+            and lot.expires_at == period.end_at
         )
+        return next(found, None)
 
     def _left(self, grant: RecurringGrant | None) -> int:
         """What it grants for today and the days left."""
@@ -123,7 +131,7 @@ class _Change:
         total = self._left(new)
         return replace(lot, grant_id=name, total=total, remaining=total, granted_at=self._today)
 
-    def _resized(self, lot: Grant, old: RecurringGrant, new: RecurringGrant) -> Grant:
+    def _resized(self, lot: Grant, old: RecurringGrant | None, new: RecurringGrant) -> Grant:
         was_unlimited = lot.unlimited
         total = 0 if new.unlimited else lot.total - self._left(old) + self._left(new)
         used = 0 if was_unlimited else lot.total - lot.remaining
@@ -148,3 +156,8 @@ class _Change:
     def _today(self) -> datetime:
         zone = self.account.time_zone
         return max(start_of_day(local_day(self.at, zone), zone), self.account.period.start_at)
+
+
+def _with(lots: tuple[Grant, ...], lot: Grant, changed: Grant | None) -> tuple[Grant, ...]:
+    """The lots with one of them changed; None: without it."""
+    return tuple(now for one in lots if (now := changed if one is lot else one) is not None)

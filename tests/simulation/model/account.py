@@ -220,7 +220,8 @@ class Model:
         days = ((day - first).days, (end - first).days)
         grants = self._terms.grants()
         if self._refills_nothing():
-            grants = {name: grant for name, grant in grants.items() if name in self._granted}
+            there = self._granted.keys() | self._lots.names_of(self._period)
+            grants = {name: grant for name, grant in grants.items() if name in there}
         starts_at = max(self._calendar.midnight(day), self._opened_at)
         self._lots.weigh(self._granted, grants, self._period, days, starts_at)
         self._granted = grants

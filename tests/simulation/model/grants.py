@@ -182,8 +182,10 @@ class Lots:
             )
             lot.size = max(0, held - less + more)
             lot.used = min(lot.used, lot.size)
-            if will is None:
-                lot.period = None
+
+    def names_of(self, period: int) -> set[str]:
+        """What was granted for that period, ended or not."""
+        return {lot.grant.name for lot in self._held if lot.period == period}
 
     def become(self, grants: dict[str, Grant], period: int) -> None:
         """The period's lots become those of these grants, less what was used."""

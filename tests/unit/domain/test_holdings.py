@@ -94,6 +94,26 @@ def test_what_is_held_no_longer_keeps_its_share_of_the_days_before() -> None:
     assert (refilled.recurring_id, refilled.total) == ("minutes", 3_100)
 
 
+def test_what_is_held_again_goes_on_with_the_lot_it_had_and_rolls_over_within_one_limit() -> None:
+    rolling = RecurringGrant("extra", VOICE, 3_100, rollover_limit=500)
+    account = used(opened(terms(rolling)), 100)
+    without = with_terms(account, terms(), MARCH + timedelta(days=10))
+    assert lots(without) == {"extra": (1_000, 900)}
+    again = with_terms(without, terms(rolling), MARCH + timedelta(days=20))
+    assert lots(again) == {"extra": (1_000 + 1_100, 900 + 1_100)}
+    carried = [lot for lot in turning.begin_next_period(again).grants if lot.rolled_over]
+    assert [lot.remaining for lot in carried] == [500]
+    assert with_terms(with_terms(account, terms(), MID_MARCH), terms(rolling), MID_MARCH) == account
+
+
+def test_what_was_used_beyond_a_smaller_quota_no_later_change_takes_back() -> None:
+    account = used(opened(terms(minutes(6_200))), 5_000)
+    less = with_terms(account, terms(minutes(3_100)), MID_MARCH)
+    assert lots(less) == {"minutes": (4_700, 0)}
+    more = with_terms(less, terms(minutes(6_200)), MARCH + timedelta(days=21))
+    assert lots(more) == {"minutes": (4_700 + 1_000, 1_000)}
+
+
 def test_an_unlimited_grant_ends_and_begins_with_its_day() -> None:
     limited = opened(terms(minutes(3_100)))
     free = with_terms(limited, terms(EVERYTHING), MID_MARCH)
@@ -117,6 +137,19 @@ def test_a_grant_that_changes_its_unit_is_another_one() -> None:
         (Unit.MESSAGES, 15),
     ]
     assert len({lot.grant_id for lot in changed.grants}) == 2
+    more = with_terms(changed, terms(replace(texts, quantity=62)), MID_MARCH)
+    assert [(lot.unit, lot.total) for lot in more.grants] == [
+        (VOICE, 1_600),
+        (Unit.MESSAGES, 30),
+    ]
+    rolling = terms(replace(texts, rollover_limit=10))
+    turned = turning.begin_next_period(with_terms(changed, rolling, MID_MARCH))
+    assert [(lot.unit, lot.rolled_over) for lot in turned.grants] == [
+        (VOICE, False),
+        (Unit.MESSAGES, False),
+        (Unit.MESSAGES, True),
+        (Unit.MESSAGES, False),
+    ]
 
 
 def test_what_rolled_over_and_what_was_bought_once_stay_as_they_are() -> None:
