@@ -44,6 +44,7 @@ class GrantChecker:
         self._book = book
         self._burned: Counter[str] = Counter()
         self._worth: Counter[str] = Counter()
+        self._forgiven: Counter[str] = Counter()
         self._packages: Mapping[str, int] = {}
 
     def check(self, change: Change) -> None:
@@ -122,6 +123,10 @@ class GrantChecker:
             for one in change.records
         )
         require(may_change, f"{change.operation} changes lots from {held} to {holds}")
+        for name, lot in held.items():
+            if name in holds and not lot.unlimited:
+                beyond = lot.total - lot.remaining - holds[name].total
+                self._forgiven[origin(name)] += max(0, beyond)
         for name, lot in holds.items():
             if lot.recurring_id is None:
                 require(lot == held.get(name, lot), f"bundle {lot} was {held.get(name)}")
@@ -132,8 +137,9 @@ class GrantChecker:
     def _check_worth(
         self, ref: object, holds: Lots, burned: Counter[str], back: Counter[str]
     ) -> None:
-        """Whatever became of a lot, it never gave more than it was ever worth."""
-        worth: Counter[str] = Counter()
+        """Whatever became of a lot, it never gave more than it was ever worth, apart from what a
+        smaller quota found used already."""
+        worth = self._forgiven.copy()
         for lot in holds.values():
             worth[origin(lot.grant_id)] += lot.total
         for name, total in worth.items():
@@ -148,10 +154,12 @@ class GrantChecker:
 def _check_burned(held: Lots, holds: Lots, burned: Counter[str], back: Counter[str]) -> None:
     require(held.keys() == holds.keys(), f"usage changes lots from {held} to {holds}")
     for name, lot in held.items():
-        left = min(lot.total, lot.remaining + back[name]) - burned[name]
+        room = lot.total - lot.remaining
+        kept = max(0, back[name] - room)
+        left = lot.remaining + min(room, back[name]) - burned[name]
         now = holds[name]
         require(
-            (now.total, now.remaining) == (lot.total, left),
+            now.total == lot.total and left <= now.remaining <= left + min(kept, burned[name]),
             f"{name} holds {now.remaining} of {now.total}, not {left} of {lot.total}",
         )
 

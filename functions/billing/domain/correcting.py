@@ -43,6 +43,9 @@ from billing.domain.usage import (
 
 Parts = tuple[tuple[str, int], ...]
 
+KEPT = "kept/"
+"""Before the name of a lot: what a call keeps of it. No lot's own name has a slash."""
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -101,8 +104,9 @@ def correct_usage(
     """Take calls back, and charge them as they should have been.
 
     All are given back before the first is charged again, each with the lots that were valid when
-    the call was first posted. Seconds go back to the very lots they came from. What a lot gave that
-    is gone stays with its call: nobody pays for seconds twice because a period has turned.
+    the call was first posted. Seconds go back to the very lots they came from. What a lot cannot
+    take back, because it is gone or smaller now, stays with its call: nobody pays for seconds that
+    were granted because a period has turned, or a plan has changed.
 
     Args:
         account: Current as of ``now`` (its period is not over).
@@ -150,15 +154,21 @@ def correct_usage(
 
 
 def _given_back(account: Account, call: Call, now: datetime) -> tuple[Account, Parts]:
-    """The account without the call's usage, and what the lots gave that no longer exist."""
+    """The account without the call's usage, and what its lots gave and cannot take back."""
     given = dict(call.granted)
-    grants = tuple(
-        replace(lot, remaining=min(lot.total, lot.remaining + given[lot.grant_id]))
+    taken = {
+        lot.grant_id: given[lot.grant_id]
+        if lot.unlimited
+        else min(given[lot.grant_id], lot.total - lot.remaining)
+        for lot in account.grants
         if lot.grant_id in given
+    }
+    grants = tuple(
+        replace(lot, remaining=lot.remaining + taken[lot.grant_id])
+        if lot.grant_id in taken and not lot.unlimited
         else lot
         for lot in account.grants
     )
-    standing = {lot.grant_id for lot in grants}
     granted = sum(given.values())
     event = call.event
     state = replace(
@@ -167,7 +177,8 @@ def _given_back(account: Account, call: Call, now: datetime) -> tuple[Account, P
         totals=account.totals.minus(event.unit, call.billed_quantity, granted, call.wallet_micros),
     )
     state = with_spend(state, event.ended_at, -call.wallet_micros, now)
-    return state, tuple(part for part in call.granted if part[0] not in standing)
+    stays = ((lot, quantity - taken.get(lot, 0)) for lot, quantity in call.granted)
+    return state, tuple(part for part in stays if part[1])
 
 
 def _charged_anew(
@@ -178,11 +189,11 @@ def _charged_anew(
     gone = _stand_ins(account.grants, stays, event.unit)
     offered = replace(account, grants=(*account.grants, *gone))
     charged, call = charge(offered, correction.usage, correction.current.first_posted_at)
+    call = replace(call, granted=_by_lot(call.granted))
     granted = sum(quantity for _, quantity in call.granted)
-    ids = {lot.grant_id for lot in gone}
     state = replace(
         account,
-        grants=tuple(lot for lot in charged.grants if lot.grant_id not in ids),
+        grants=tuple(lot for lot in charged.grants if not lot.grant_id.startswith(KEPT)),
         totals=account.totals.plus(event.unit, call.billed_quantity, granted, call.wallet_micros),
     )
     # Which days are still remembered depends on today, not on the day of the first posting.
@@ -190,11 +201,11 @@ def _charged_anew(
 
 
 def _stand_ins(grants: tuple[Grant, ...], stays: Parts, unit: Unit) -> tuple[Grant, ...]:
-    """Lots for what lots gave that are gone: this one call burns them, before any other."""
+    """Lots for what lots gave and cannot take back: this call burns them, before any other."""
     first = min((lot.priority for lot in grants), default=0) - 1
     return tuple(
         Grant(
-            grant_id=lot,
+            grant_id=f"{KEPT}{lot}",
             unit=unit,
             total=quantity,
             remaining=quantity,
@@ -204,6 +215,15 @@ def _stand_ins(grants: tuple[Grant, ...], stays: Parts, unit: Unit) -> tuple[Gra
         )
         for lot, quantity in stays
     )
+
+
+def _by_lot(parts: Parts) -> Parts:
+    """What each lot gave, whether the call kept it or burns it now."""
+    given: dict[str, int] = {}
+    for name, quantity in parts:
+        lot = name.removeprefix(KEPT)
+        given[lot] = given.get(lot, 0) + quantity
+    return tuple(given.items())
 
 
 def _revision(current: Call, call: Call, source: CorrectionSource) -> Call:

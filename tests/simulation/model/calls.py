@@ -26,7 +26,7 @@ class _Call:
     """A call as it stands.
 
     Args:
-        kept: Paid for by lots that exist no more.
+        kept: Paid for by lots that exist no more, or are too small to take it back.
     """
 
     use: Use
@@ -53,10 +53,9 @@ class Calls:
         call = self._calls[call_id]
         before = call.paid_micros
         for lot, taken in call.taken:
-            if lot.exists:
-                lot.used -= min(taken, lot.used)
-            else:
-                call.kept += taken
+            goes_back = min(taken, lot.used) if lot.exists else 0
+            lot.used -= goes_back
+            call.kept += taken - goes_back
         call.taken = []
         self._charge(call, quantity)
         return call.paid_micros - before

@@ -262,6 +262,28 @@ def test_what_a_lot_gave_that_is_gone_stays_with_its_call() -> None:
     assert story.account.grants == (later,)
 
 
+def test_what_a_lot_is_too_small_to_take_back_stays_with_its_call() -> None:
+    story = told(61, lots=(a_lot(100),))
+    (lot,) = story.account.grants
+    smaller = replace(lot, total=20, remaining=0)
+    story.account = replace(story.account, grants=(smaller,))
+    story.correct((0, 70))
+    call = story.calls[0]
+    assert (call.granted, call.wallet_micros) == ((("minutes", 61),), 9 * SECOND)
+    assert story.account.grants == (smaller,)
+    story.correct((0, 50))
+    assert story.calls[0].granted == (("minutes", 50),)
+    assert story.account.grants == (replace(smaller, remaining=11),)
+
+
+def test_an_unlimited_lot_takes_everything_back() -> None:
+    free = a_lot(0, unlimited=True)
+    story = told(61, lots=(free,))
+    story.correct((0, 90))
+    assert story.calls[0].granted == (("minutes", 90),)
+    assert story.account.grants == (free,)
+
+
 def test_a_call_burns_what_was_valid_when_it_was_first_posted() -> None:
     """The turn has come, the grace is over, and the old period's lot still stands."""
     old = an_account(grants=())
