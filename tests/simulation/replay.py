@@ -37,6 +37,7 @@ class Replay:
         self._recorder = Recorder(self._catalog, self._members_of)
         self._models: dict[AccountRef, Model] = {site.ref: model_of(site) for site in SITES}
         self._standings: dict[AccountRef, Standing] = {}
+        self._latest: dict[AccountRef, datetime] = {}
         self._read = 0
         self._published = 1
 
@@ -54,8 +55,11 @@ class Replay:
             self._compare(change)
 
     def _compare(self, change: Change) -> None:
-        ref, now = change.after.ref, at_of(change)
+        ref = change.after.ref
         told, stands = self._recorder.record(change)
+        # A worker's clock may be behind what others have told of the account.
+        now = max([self._latest.get(ref, at_of(change)), at_of(change), *(one.at for one in told)])
+        self._latest[ref] = now
         standings = [self._models[ref].apply(fact) for fact in told]
         raised = tuple(invoice for one in standings for invoice in one.invoices)
         # Where nothing was told, everything is as it was.

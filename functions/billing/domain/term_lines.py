@@ -52,7 +52,6 @@ class _Part:
 
     def line(self, account: Account, count: int, at: datetime, text: str = "") -> Line:
         """As many of it for the days left; negative: credited."""
-        term = self.held.subscription.term
         return line(
             self.one.kind,
             self.one.what,
@@ -63,9 +62,8 @@ class _Part:
             self.one.price.tax,
             self.held.sold.catalog,
             account.currency,
-            # A clock that is behind may still have the day before the term.
-            local_day(max(at, term.start_at), account.time_zone),
-            local_day(term.end_at, account.time_zone),
+            local_day(at, account.time_zone),
+            local_day(self.held.subscription.term.end_at, account.time_zone),
         )
 
 
@@ -79,6 +77,8 @@ def change_lines(account: Account, before: Held, after: Held, at: datetime) -> t
     Raises:
         NotSoldError: Something has prices, and none in the account's currency.
     """
+    # A clock that is behind may still have the day before the period.
+    at = max(at, account.period.start_at)
     old, new = _parts(account, before, at), _parts(account, after, at)
     credited: list[Line] = []
     charged: list[Line] = []

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from billing.domain.catalog import Plan
-from billing.domain.selling import Price, RecurringPrice
+from billing.domain.selling import Interval, Price, RecurringPrice
 from builders import USD
 from catalogs import MINUTES, a_catalog, monthly
 from purchases import MARCH, Customer, plan, units
@@ -24,6 +24,17 @@ def test_what_is_quoted_as_the_term_turns_is_for_all_of_the_terms_days(behind: t
     (line,) = customer.quote(units("dialler", 3), at=MARCH - behind).lines
     assert (line.starts_on, line.ends_on) == (date(2026, 3, 1), date(2026, 4, 1))
     assert line.amount_micros == line.unit_price_micros
+
+
+def test_within_a_year_too_a_clock_that_is_behind_has_the_day_of_the_turn() -> None:
+    customer = Customer("growth", a_catalog(), MARCH)
+    customer.order(plan("growth", Interval.YEAR), at=MARCH)
+    customer.renews()
+    april = customer.account.period.start_at
+    wanted = units("dialler", 3)
+    behind = customer.quote(wanted, at=april - timedelta(seconds=2))
+    assert behind.lines == customer.quote(wanted, at=april).lines
+    assert [line.starts_on for line in behind.lines] == [date(2026, 4, 1)]
 
 
 def test_what_comes_to_as_much_for_the_days_left_has_no_line_though_its_price_is_another() -> None:
