@@ -6,7 +6,7 @@ hundreds is a row of Changes, each of which may be the last one before a crash.
 Source of the rules: docs/numbers.md, "Renewal".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -84,7 +84,7 @@ def renewals(
         catalogs: By number: the version its price is of.
         spendable_micros: What the wallet holds beside what is set aside for calls.
     """
-    included = {one.e164 for one in held(numbers)[: plan.numbers_included]}
+    included = included_in(plan, numbers)
     due = [one for one in held(numbers) if is_renewable(one, account.period)][:MOST_AT_ONCE]
     leaving = tuple(one for one in due if one.is_leaving)
     staying = [one for one in due if not one.is_leaving]
@@ -110,6 +110,11 @@ def renewals(
         unpaid=tuple(one for one, _ in costly if not one.is_auto_pay),
         leaving=leaving,
     )
+
+
+def included_in(plan: Plan, numbers: Iterable[PhoneNumber]) -> frozenset[str]:
+    """Those whose recurring fee the plan pays for: the first so many that are the account's."""
+    return frozenset(one.e164 for one in held(numbers)[: plan.numbers_included])
 
 
 def is_renewable(number: PhoneNumber, period: Period) -> bool:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from billing.domain.account import Account, AccountRef
 from billing.domain.errors import NotFoundError
-from billing.domain.number_renewing import renewal_line
-from billing.domain.numbers import PhoneNumber, held, is_renewed
+from billing.domain.number_renewing import included_in, renewal_line
+from billing.domain.numbers import PhoneNumber, is_renewed
 from billing.ports import Book, Catalogs
 from billing.services.read_numbers import ReadNumbers
 
@@ -50,7 +50,7 @@ class ListNumbers:
 
     def _priced(self, account: Account) -> list[PricedNumber]:
         known, plan = self._numbers.of(account)
-        included = {one.e164 for one in held(known.all)[: plan.numbers_included]}
+        included = included_in(plan, known.all)
         found = []
         for one in known.all:
             line = renewal_line(account, one, known.catalogs[one.e164], account.period)

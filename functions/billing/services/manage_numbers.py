@@ -131,7 +131,8 @@ class ManageNumbers:
         self._change_account.by_version(ref, decide)
 
     def pay(self, ref: AccountRef, wanted: NumberPayment) -> None:
-        """Pay for a number that is on hold: it is back at once, whatever else is owed.
+        """Pay for a number that is on hold: it is back at once, whatever else is owed. Where it
+        costs nothing by now, nobody is charged.
 
         Raises:
             AlreadyRecordedError: The same request was here before; carries its operation.
@@ -160,8 +161,9 @@ class ManageNumbers:
             self._collect_recharge.finish(ref, ordinal)
 
     def _pay(self, account: Account, wanted: NumberPayment, now: datetime) -> Change:
-        known, number = self._found(account, wanted.e164)
-        cost = number_payments.cost(account, known, number)
+        known, plan = self._numbers.of(account)
+        number = _one(known, wanted.e164)
+        cost = number_payments.cost(account, known, number, plan)
         operation = wanted.operation
         audit = wanted.by.audit(
             account.ref,
@@ -171,6 +173,8 @@ class ManageNumbers:
             after={"number": number.e164, "from_wallet": wanted.is_from_wallet},
             at=now,
         )
+        if cost is None:
+            return number_payments.for_nothing(account, known, number, operation, audit, now)
         if wanted.is_from_wallet:
             holds = self._reservations.holds(account.ref)
             return number_payments.from_wallet(
@@ -182,10 +186,7 @@ class ManageNumbers:
 
     def _found(self, account: Account, e164: str) -> tuple[Numbers, PhoneNumber]:
         known, _ = self._numbers.of(account)
-        number = next((one for one in known.all if one.e164 == e164), None)
-        if number is None:
-            raise NotFoundError("there is no such number")
-        return known, number
+        return known, _one(known, e164)
 
     def _invoice(self, number: PhoneNumber) -> Invoice | None:
         if number.invoice is None:
@@ -224,6 +225,13 @@ class ManageNumbers:
             operation=operation,
             now=now,
         )
+
+
+def _one(known: Numbers, e164: str) -> PhoneNumber:
+    number = next((one for one in known.all if one.e164 == e164), None)
+    if number is None:
+        raise NotFoundError("there is no such number")
+    return number
 
 
 def _shown(number: PhoneNumber) -> dict[str, Json]:

@@ -213,11 +213,18 @@ def test_without_auto_pay_nothing_is_charged(world: NumberWorld) -> None:
     assert world.account.wallet_micros == 10 * USD
 
 
-def test_numbers_that_the_plan_includes_cost_nothing() -> None:
+@pytest.fixture
+def included() -> NumberWorld:
+    """The plan includes one number."""
     plan = replace(STARTER, numbers_included=1)
     world = NumberWorld(replace(CATALOG, plans={"starter": plan}))
     world.open()
     world.work()
+    return world
+
+
+def test_numbers_that_the_plan_includes_cost_nothing(included: NumberWorld) -> None:
+    world = included
     held(world)
     world.clock.advance(timedelta(minutes=1))
     held(world, SECOND)
@@ -309,6 +316,29 @@ def test_a_card_that_declines_leaves_it_on_hold_and_free_to_be_paid(world: Numbe
     world.credit(FEE)
     world.pay()
     assert world.number().state is NumberState.ACTIVE
+
+
+@pytest.mark.parametrize("source", [None, "card-1"])
+def test_one_that_the_plan_has_come_to_include_is_back_and_nobody_is_charged(
+    included: NumberWorld, source: str | None
+) -> None:
+    world = included
+    world.holds(FIRST)
+    world.clock.advance(timedelta(minutes=1))
+    held(world, SECOND, auto_pay=False)
+    world.turn()
+    assert world.number(SECOND).state is NumberState.ON_HOLD
+    world.numbers.failed(ACME, FIRST, OPERATOR)
+    world.add_source(DECLINES)
+    world.pay(SECOND, source=source)
+    number = world.number(SECOND)
+    assert (number.state, number.release_at) == (NumberState.ACTIVE, None)
+    assert number.paid_until == world.account.period.end_at
+    assert (world.account.wallet_micros, world.invoices) == (0, [])
+    assert world.account.recharging.ordinal == 0
+    world.clock.advance(timedelta(days=10))
+    world.work()
+    assert world.number(SECOND).state is NumberState.ACTIVE
 
 
 def test_what_is_not_on_hold_cannot_be_paid_for(world: NumberWorld) -> None:
