@@ -165,19 +165,30 @@ def _holding(
 
 
 def _rolled_over(account: Account, terms: PlanTerms) -> Account:
-    """The account with no more carried into its period than the terms that hold in it carry."""
-    limits = {one.recurring_id: one.rollover_limit for one in terms.recurring_grants}
+    """The account with no more carried into its period than the terms that hold in it carry.
+
+    Where they carry as much as was carried by, nothing is too much: a correction may have given
+    something back since.
+    """
+    carried_by, limits = _limits(account.plan), _limits(terms)
     lots = []
     for lot in account.grants:
-        limit = limits.get(lot.recurring_id or "", 0)
+        name = lot.recurring_id or ""
+        limit = limits.get(name, 0)
         is_carried = lot.rolled_over and lot.expires_at == account.period.end_at
-        if is_carried and not limit:
-            lot = replace(lot, expires_at=account.period.start_at)
-        elif is_carried and lot.remaining > limit:
-            # What was used before the turn is in its total, and says nothing of what was carried.
-            lot = replace(lot, total=lot.total - lot.remaining + limit, remaining=limit)
+        if is_carried and limit < carried_by.get(name, 0):
+            if not limit:
+                lot = replace(lot, expires_at=account.period.start_at)
+            elif lot.remaining > limit:
+                # What was used before the turn is in its total, and says nothing of what was
+                # carried.
+                lot = replace(lot, total=lot.total - lot.remaining + limit, remaining=limit)
         lots.append(lot)
     return replace(account, grants=tuple(lots))
+
+
+def _limits(terms: PlanTerms) -> dict[str, int]:
+    return {one.recurring_id: one.rollover_limit for one in terms.recurring_grants}
 
 
 def _for_its_days(account: Account, lines: tuple[Line, ...], term: Period) -> tuple[Line, ...]:

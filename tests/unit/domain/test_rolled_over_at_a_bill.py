@@ -42,3 +42,17 @@ def test_what_was_used_before_the_turn_is_not_taken_once_more(limit: int, left: 
     serving = [lot for lot in carried if lot.expires_at == account.period.end_at]
     assert sum(lot.remaining for lot in serving) == left
     assert all(lot.remaining <= lot.total for lot in after.grants)
+
+
+@pytest.mark.parametrize(("limit", "left"), [(1_200, 1_260), (1_201, 1_260), (1_199, 1_199)])
+def test_what_a_correction_gave_back_since_the_turn_is_taken_only_where_less_is_carried(
+    limit: int, left: int
+) -> None:
+    account = after_the_turn()
+    given_back = tuple(
+        replace(lot, remaining=lot.remaining + 60) if lot.rolled_over else lot
+        for lot in account.grants
+    )
+    terms = PlanTerms("plan", 2, (replace(MINUTES, rollover_limit=limit),))
+    after = billing._rolled_over(replace(account, grants=given_back), terms)
+    assert [lot.remaining for lot in after.grants if lot.rolled_over] == [left]
