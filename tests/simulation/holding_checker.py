@@ -67,7 +67,7 @@ class HoldingChecker:
             if before.billed_until != after.billed_until:
                 self._check_billed(change, before, after)
             elif not is_ordered:
-                _check_kept(before, after, _agreed_at_once(change, after))
+                _check_kept(before, after, self._agreed_at_once(change, after))
             self._check_term(change, before, after, is_ordered=is_ordered)
             self._check_storage(change, before, after)
         self._check_revision(after)
@@ -80,6 +80,18 @@ class HoldingChecker:
             _quoted_on(known) == _quoted_on(after),
             f"revision {after.revision} of {after.account} is {known}, and is {after}",
         )
+
+    def _agreed_at_once(self, change: Change, after: Subscription) -> dict[str, set[int]]:
+        """What a contract may have added in this very Change, by kind: what is contracted, or where
+        no contract is in force today, what the catalogue asks for."""
+        named = change.operation.operation_id if change.operation else ""
+        if "/contract/" not in named or after.contract is None:
+            return {}
+        plan = _named(self._document(after.catalog_version)["plans"], "plan", after.plan_id)
+        agreed = {unit["licence"]: {unit.get("minimum", 0)} for unit in plan.get("units", ())}
+        for kind, quantity in after.contract.minimums:
+            agreed.setdefault(kind, set()).add(quantity)
+        return agreed
 
     def _check_units(self, after: Subscription) -> None:
         """Nothing exists beyond what is paid for or included, and nobody has less than agreed."""
@@ -228,15 +240,7 @@ class HoldingChecker:
             require(now.used_bytes > limit - GB, f"{after.account} pays {charged} GB for {now}")
 
 
-def _agreed_at_once(change: Change, after: Subscription) -> dict[str, int]:
-    """What a contract may have added in this very Change, by kind."""
-    named = change.operation.operation_id if change.operation else ""
-    if "/contract/" not in named or after.contract is None:
-        return {}
-    return dict(after.contract.minimums)
-
-
-def _check_kept(before: Subscription, after: Subscription, agreed: dict[str, int]) -> None:
+def _check_kept(before: Subscription, after: Subscription, agreed: dict[str, set[int]]) -> None:
     """Without an order or a bill nothing is bought: members come and go, and what was scheduled
     may be taken back."""
     fixed = ("plan_id", "catalog_version", "interval", "term")
@@ -251,7 +255,7 @@ def _check_kept(before: Subscription, after: Subscription, agreed: dict[str, int
     for item in after.units:
         was_held = before.unit(item.kind)
         if item.kind not in BY_MEMBERS:
-            quantities = (was_held.quantity, agreed.get(item.kind, was_held.quantity))
+            quantities = {was_held.quantity} | agreed.get(item.kind, set())
             same = item.created == was_held.created and item.quantity in quantities
             require(same, f"{after.account} had {was_held}, and nobody has ordered {item}")
 

@@ -75,6 +75,7 @@ class Model:
             period,
             period + 1,
             period + 1,
+            self._calendar.day(fact.at),
         )
         self._terms.settle_minimums(self._calendar.day(fact.at))
         self._granted = self._terms.grants()

@@ -39,6 +39,7 @@ class Terms:
         paid: Units that were paid for, or exist, in this term.
         created: Units that exist; of kinds counted by members, members.
         next_plan: Plan, interval and version that wait for the end of the term.
+        opened_on: The first day of the first term.
     """
 
     versions: Versions
@@ -50,6 +51,7 @@ class Terms:
     first: int
     until: int
     billed_until: int
+    opened_on: date
     paid: dict[str, int] = field(default_factory=dict)
     created: dict[str, int] = field(default_factory=dict)
     packages: dict[str, int] = field(default_factory=dict)
@@ -197,7 +199,7 @@ class Terms:
             created=self.created | self.next_units,
             packages=self.packages | self.next_packages,
         )
-        renewed.settle_minimums(self.calendar.first_day(self.first))
+        renewed.settle_minimums(max(self.calendar.first_day(self.first), self.opened_on))
         return sum(one.count * one.price for one in renewed.recurring(self.interval).values())
 
     def copy(self) -> "Terms":
