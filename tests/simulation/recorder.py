@@ -35,11 +35,13 @@ T = TypeVar("T")
 class Recorder:
     """Turns Changes into facts, in the order in which they are committed."""
 
-    def __init__(self, catalog: Callable[[int], Catalog], members_of: Callable[[str], int]) -> None:
+    def __init__(
+        self, catalog: Callable[[int], Catalog], members_of: Callable[[Change], int]
+    ) -> None:
         """
         Args:
             catalog: The version of a number.
-            members_of: How many members of a tenant are active.
+            members_of: How many members of the tenant were active as a gauge was written.
         """
         self._catalog = catalog
         self._members_of = members_of
@@ -83,7 +85,7 @@ class Recorder:
             yield from _of_contracts(change, after)
             yield from _of_scheduled(change, seen.subscription, after)
             if "/storage/" in name:
-                members = self._members_of(change.after.ref.tenant_id)
+                members = self._members_of(change)
                 yield facts.Stored(at, after.storage.used_bytes, members)
         for order in _of(change, Order):
             if order.state is OrderState.DELIVERED:

@@ -87,8 +87,9 @@ class Replay:
     def _catalog(self, version: int) -> Catalog:
         return self._world.catalogs.version(version).catalog
 
-    def _members_of(self, tenant_id: str) -> int:
-        return self._world.book.members.counts(tenant_id).active
+    def _members_of(self, change: Change) -> int:
+        assert change.operation is not None, "a gauge is an operation"
+        return self._world.book.active_members[change.operation.operation_id]
 
 
 def _comparable(standing: Standing, now: datetime) -> Standing:

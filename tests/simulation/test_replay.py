@@ -55,7 +55,7 @@ def memory() -> Memory:
 
 
 def _told(world: World, site: Site) -> Iterator[tuple[Fact, facts.Standing]]:
-    recorder = Recorder(lambda version: world.catalogs.version(version).catalog, lambda _tenant: 0)
+    recorder = Recorder(lambda version: world.catalogs.version(version).catalog, lambda _change: 0)
     for change in world.book.written:
         told, standing = recorder.record(change)
         if change.after.ref == site.ref and told:
@@ -77,7 +77,7 @@ def _replayed(memory: Memory, patch: pytest.MonkeyPatch) -> Replay:
         def __init__(self, world: World) -> None:
             super().__init__(world)
             self._replay = Replay(world, lambda site: Remembering(memory[site]))
-            self._replay._recorder = Recorder(self._replay._catalog, lambda _tenant: 0)
+            self._replay._recorder = Recorder(self._replay._catalog, lambda _change: 0)
             replays.append(self._replay)
 
         def check_step(self) -> None:

@@ -69,11 +69,12 @@ class GaugeStorage:
             NotSoldError: Storage has prices, and none in the account's currency.
             BookBusyError: Try later.
         """
-        ref, active = self._payer(tenant_id), self._members.counts(tenant_id).active
-        charged = 0
+        ref, charged = self._payer(tenant_id), 0
 
         def decide(account: Account, now: datetime) -> Change | None:
             nonlocal charged
+            # Asked for each time: who joins or leaves meanwhile changes what is free.
+            active = self._members.counts(tenant_id).active
             subscription = self._held.subscription(account)
             # What is charged goes on the next invoice, which must not be just being written.
             check_billed(account, subscription)
@@ -90,7 +91,7 @@ class GaugeStorage:
             return gauged(account, subscription, assessed, catalog, by, now)
 
         self._change_account.by_version(ref, decide)
-        return self._view(ref, active, charged)
+        return self._view(ref, self._members.counts(tenant_id).active, charged)
 
     def read(self, tenant_id: str) -> StorageView:
         """What the last gauge said.
