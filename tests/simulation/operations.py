@@ -112,6 +112,8 @@ class Simulation:
             InvariantError: With a note that says how to see it again.
         """
         try:
+            # What the world begins with, before anything else happens.
+            self.checker.check_step()
             self.world.faults.is_enabled = True
             for self._number in range(1, operations + 1):
                 self._perform(self._choose(self._operations))

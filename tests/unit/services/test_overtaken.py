@@ -7,6 +7,7 @@ import pytest
 
 from billing.domain.audit import By
 from billing.domain.errors import NotFoundError
+from billing.domain.members import Member, MemberState
 from billing.domain.numbers import NumberState, PhoneNumber
 from billing.domain.orders import Want, WantKind
 from billing.domain.subscription import Subscription
@@ -14,6 +15,7 @@ from billing.services.cancel_scheduled import CancelScheduled
 from billing.services.gauge_storage import GaugeStorage
 from billing.services.read_held import ReadHeld
 from builders import ACME
+from memberships import a_member, a_membership
 from unit.number_world import FIRST, OPERATOR, NumberWorld
 from unit.shop import Shop
 from unit.world import World
@@ -92,10 +94,8 @@ def test_a_scheduled_change_that_two_take_back_at_once_is_gone_for_the_later_one
     assert held.package("toll-free-500").next_created is None
 
 
-@pytest.mark.parametrize("other_gb", [1, 2])
-def test_two_gauges_at_once_charge_for_the_fuller_one(other_gb: int) -> None:
-    shop = Shop()
-    storage = GaugeStorage(
+def storage_of(shop: Shop) -> GaugeStorage:
+    return GaugeStorage(
         book=shop.book,
         catalogs=shop.catalogs,
         members=shop.book.members,
@@ -105,6 +105,12 @@ def test_two_gauges_at_once_charge_for_the_fuller_one(other_gb: int) -> None:
         first_account=lambda _tenant: ACME,
     )
 
+
+@pytest.mark.parametrize("other_gb", [1, 2])
+def test_two_gauges_at_once_charge_for_the_fuller_one(other_gb: int) -> None:
+    shop = Shop()
+    storage = storage_of(shop)
+
     def tell(gigabytes: int) -> Callable[[], object]:
         return lambda: storage.tell(ACME.tenant_id, gigabytes * GB, BY)
 
@@ -113,3 +119,26 @@ def test_two_gauges_at_once_charge_for_the_fuller_one(other_gb: int) -> None:
     assert held is not None
     assert (held.storage.used_bytes, held.storage.extended_gb) == (1 * GB, other_gb)
     assert sum(line.quantity for line in held.pending) == other_gb
+
+
+def test_a_gauge_that_was_overtaken_counts_those_who_left_meanwhile() -> None:
+    shop = Shop()
+    storage = storage_of(shop)
+    tenant = ACME.tenant_id
+
+    def write(after: Member, before: Member | None = None) -> None:
+        counts = shop.book.members.counts(tenant)
+        shop.book.commit(a_membership(shop.book.account(ACME), counts, after, before))
+
+    everyone = [a_member(f"m{place}") for place in range(6)]
+    for one in everyone:
+        write(one)
+
+    def leaves() -> None:
+        gone = replace(everyone[0], state=MemberState.DEACTIVATED, revision=2)
+        write(gone, everyone[0])
+
+    at_once(shop, lambda: storage.tell(tenant, 300 * 1024**2, BY), leaves)
+    held = shop.book.thing(ACME, Subscription)
+    assert held is not None
+    assert (shop.book.members.counts(tenant).active, held.storage.extended_gb) == (5, 1)
