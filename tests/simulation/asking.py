@@ -96,6 +96,8 @@ class Asker:
         return [asked for asked in self.asks if asked.key not in known]
 
     def _ask(self, asked: Ask) -> str:
+        # Of two at once, both may be told that it is done.
+        was_known = asked.key in self.answers or asked.key in self._done
         try:
             asked.act(self._operation(asked))
         except AlreadyRecordedError as error:
@@ -112,8 +114,7 @@ class Asker:
             self._unanswered.append(asked)
             raise
         self._refused.discard(asked.key)
-        is_known = asked.key in self.answers or asked.key in self._done
-        require(not is_known, f"{asked.key} was done, and is done again")
+        require(not was_known, f"{asked.key} was done, and is done again")
         self._done.add(asked.key)
         return f"{asked.key} {asked.body} done"
 
