@@ -15,6 +15,7 @@ from billing.domain.errors import (
     BookContendedError,
     IdConflictError,
     StaleAccountError,
+    TalktimeError,
 )
 from billing.domain.records import Operation
 from billing.ports import AlreadyRecordedError, Book, Clock
@@ -61,6 +62,8 @@ class ChangeAccount:
                 decides that there is nothing to do.
             operation: Id and body hash of a cause that may have been here before. It is read after
                 the account and before deciding: what is recorded is answered, not decided again.
+                Where ``decide`` refuses it is read once more: of two requests at once, the second
+                is not refused for what the first has done.
 
         Returns:
             The Change that was written, or None.
@@ -80,7 +83,11 @@ class ChangeAccount:
                 self._refuse_recorded(ref, *operation)
             now = self._clock.now()
             is_turning = turning.is_due(account, now)
-            change = rolling.roll(account, now) if is_turning else decide(account, now)
+            change = (
+                rolling.roll(account, now)
+                if is_turning
+                else self._decided(account, decide, operation, now)
+            )
             if change is None:
                 return None
             # What is told of a balance or a grant follows from any Change, whoever decided it.
@@ -124,6 +131,20 @@ class ChangeAccount:
         """Roll every period that has ended, and return the account."""
         self(ref, lambda _account, _now: None)
         return self._book.account(ref)
+
+    def _decided(
+        self,
+        account: Account,
+        decide: Decision,
+        operation: tuple[str, str] | None,
+        now: datetime,
+    ) -> Change | None:
+        try:
+            return decide(account, now)
+        except TalktimeError:
+            if operation is not None:
+                self._refuse_recorded(account.ref, *operation)
+            raise
 
     def _refuse_recorded(self, ref: AccountRef, operation_id: str, body_hash: str) -> None:
         recorded = self._book.operation(ref, operation_id)

@@ -16,6 +16,7 @@ from billing.domain.errors import (
     IdConflictError,
     InvalidInputError,
     NotFoundError,
+    QuoteStaleError,
 )
 from billing.ports import AlreadyRecordedError
 from billing.services.racing import (
@@ -175,6 +176,19 @@ def test_an_operation_recorded_between_read_and_write_is_answered(world: World) 
     world.book.races = [same_request]
     with pytest.raises(AlreadyRecordedError) as answered:
         world.change_account(ACME, crediting(5), ("op", "b" * 64))
+    assert answered.value.operation == world.operation("op")
+    assert world.account.wallet_micros == 5
+
+
+def test_an_operation_recorded_while_it_was_decided_on_is_answered_and_not_refused(
+    world: World,
+) -> None:
+    def overtaken(account: Account, _now: datetime) -> NoReturn:
+        world.book.commit(a_credit(account, 5, "op"))
+        raise QuoteStaleError("what was quoted has another price now")
+
+    with pytest.raises(AlreadyRecordedError) as answered:
+        world.change_account(ACME, overtaken, ("op", "b" * 64))
     assert answered.value.operation == world.operation("op")
     assert world.account.wallet_micros == 5
 
