@@ -2,7 +2,7 @@
 
 from billing.domain.audit import By
 from billing.domain.canonical import Json
-from billing.domain.errors import ConflictError
+from billing.domain.errors import ConflictError, NotFoundError
 from billing.domain.orders import Quote, Want, WantKind
 from billing.domain.recharging import RechargeReason
 from billing.domain.records import Operation
@@ -12,6 +12,7 @@ from billing.domain.subscription import Subscription
 from billing.services.place_order import OrderRequest
 from simulation.asking import Act, Asker
 from simulation.catalog import CATALOG, FREE_PLANS, PAID_PLANS
+from simulation.errors import require
 from simulation.shop import NOT_ORDERED, NOT_QUOTED, RETRIED, Shop
 from simulation.tenants import ACCEPTANCE, SITES, Site
 from simulation.world import World
@@ -98,6 +99,12 @@ class Shoppers:
             self._shop.cancel_scheduled.cancel(site.ref, change.change_id, ANN)
         except (*RETRIED, ConflictError) as error:
             return f"{site.ref} {change.change_id}: {error!r}"
+        except NotFoundError:
+            held = self._world.book.thing(site.ref, Subscription)
+            waiting = scheduled_changes(held) if held else ()
+            ids = [one.change_id for one in waiting]
+            require(change.change_id not in ids, f"{site.ref} has {change.change_id} scheduled")
+            return f"{site.ref} {change.change_id}: somebody else was faster"
         return f"{site.ref} {change.change_id} taken back"
 
     def _quote(self, site: Site) -> tuple[Quote | None, str]:

@@ -10,13 +10,13 @@ from datetime import datetime
 from billing.domain import numbers as life
 from billing.domain.account import Account
 from billing.domain.canonical import Json
-from billing.domain.catalog import Catalog
+from billing.domain.catalog import Catalog, Plan
 from billing.domain.crediting import credit, left_of
 from billing.domain.documents import DocumentNumbers, Invoice, Line, LineKind, invoiced, receipted
 from billing.domain.effects import Effect
 from billing.domain.errors import ConflictError
 from billing.domain.invoicing import billing_timers, invoice_event
-from billing.domain.number_renewing import NumberRenewal
+from billing.domain.number_renewing import NumberRenewal, included_in
 from billing.domain.numbers import HoldReason, NumberState, PhoneNumber
 from billing.domain.records import Event, EventType
 from billing.domain.selling import NumberRule
@@ -86,6 +86,7 @@ def paid_for(
     cause: str,
     now: datetime,
     *,
+    free: Sequence[PhoneNumber] = (),
     payment: tuple[str, str] | None = None,
     source_label: str = "",
 ) -> Effect:
@@ -93,6 +94,7 @@ def paid_for(
 
     Args:
         bought: With the line of each; the wallet holds what they come to.
+        free: Numbers that are renewed with them for nothing, as they are left behind.
         payment: Gateway and id of the payment that brought it; None: the wallet had it.
     """
     lines = tuple(cost for _, cost in bought)
@@ -116,7 +118,7 @@ def paid_for(
         )
         for one, _ in bought
     ]
-    effect = changed(account, known, renewed, now=now)
+    effect = changed(account, known, [*renewed, *free], now=now)
     return replace(
         effect,
         entries=entries,
@@ -145,6 +147,7 @@ def held_back(
 def renewed(
     account: Account,
     known: Numbers,
+    plan: Plan,
     renewal: NumberRenewal,
     cause: str,
     now: datetime,
@@ -152,18 +155,29 @@ def renewed(
     payment: tuple[str, str],
     source_label: str,
 ) -> Effect:
-    """The payment of a renewal has come. What has been paid for, or is no longer the account's,
-    meanwhile is not charged: its money stays in the wallet."""
+    """The payment of a renewal has come. What has been paid for, is no longer the account's, or is
+    included by the plan meanwhile, is not charged: its money stays in the wallet.
+
+    Args:
+        plan: The subscription's, as it was sold.
+    """
     waiting = {one.e164: one for one in known.all if one.renewal == renewal.name}
-    bought = [
+    wanted = [
         (waiting[cost.what], cost)
         for cost in renewal.lines
         if cost.what in waiting and waiting[cost.what].state.is_held
     ]
-    if not bought or renewal.period_end_at != account.period.end_at:
+    if not wanted or renewal.period_end_at != account.period.end_at:
         freed = [replace(one, renewal="") for one in waiting.values()]
         return replace(changed(account, known, freed, now=now, check_at=now), is_refused=True)
-    return paid_for(account, known, bought, cause, now, payment=payment, source_label=source_label)
+    included = included_in(plan, known.all)
+    free = [life.paid(one, account.period.end_at) for one, _ in wanted if one.e164 in included]
+    bought = [(one, cost) for one, cost in wanted if one.e164 not in included]
+    if not bought:
+        return changed(account, known, free, now=now)
+    return paid_for(
+        account, known, bought, cause, now, free=free, payment=payment, source_label=source_label
+    )
 
 
 def unrenewed(

@@ -21,7 +21,7 @@ class SpendNumbers:
 
     def captured(self, recharge: Recharge, payment: tuple[str, str], now: datetime) -> Spend:
         renewal = self._renewal(recharge)
-        known, _ = self._numbers.of(self._book.account(recharge.account))
+        known, plan = self._numbers.of(self._book.account(recharge.account))
         gateway, payment_id = payment
         label = self._label(recharge)
 
@@ -29,6 +29,7 @@ class SpendNumbers:
             return number_changes.renewed(
                 account,
                 known,
+                plan,
                 renewal,
                 f"{account.ref.account_id}/payment/{gateway}/{payment_id}",
                 now,

@@ -341,6 +341,26 @@ def test_one_that_the_plan_has_come_to_include_is_back_and_nobody_is_charged(
     assert world.number(SECOND).state is NumberState.ACTIVE
 
 
+def test_what_was_asked_for_one_that_the_plan_includes_by_now_stays_in_the_wallet(
+    included: NumberWorld,
+) -> None:
+    world = included
+    third = "+14155550102"
+    world.holds(FIRST)
+    world.clock.advance(timedelta(minutes=1))
+    held(world, SECOND)
+    held(world, third)
+    world.add_source(TIMES_OUT_AFTER_CHARGING)
+    with pytest.raises(PaymentUnknownError):
+        world.turn()
+    assert (world.number(SECOND).renewal != "", world.billed) == (True, [])
+    world.numbers.failed(ACME, FIRST, OPERATOR)
+    world.recharges.finish_open(ACME)
+    assert [world.number(one).state for one in (SECOND, third)] == [NumberState.ACTIVE] * 2
+    assert [what for what, _ in world.billed] == [third]
+    assert world.account.wallet_micros == FEE
+
+
 def test_what_is_not_on_hold_cannot_be_paid_for(world: NumberWorld) -> None:
     held(world)
     world.credit(10 * USD)
