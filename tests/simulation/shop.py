@@ -15,6 +15,7 @@ from billing.domain.errors import (
     LastAdminError,
     MemberExistsError,
     NoFundingSourceError,
+    NotFoundError,
     NumberTakenError,
     OrderInProgressError,
     PaymentUnknownError,
@@ -131,7 +132,9 @@ def open_shop(world: World) -> Shop:
         place_order=cast(PlaceOrder, watched(place_order, *RETRIED, *KNOWN_BEFORE, *NOT_ORDERED)),
         cancel_scheduled=cast(
             CancelScheduled,
-            watched(CancelScheduled(read_held, change_account), *RETRIED, ConflictError),
+            watched(
+                CancelScheduled(read_held, change_account), *RETRIED, ConflictError, NotFoundError
+            ),
         ),
         manage_numbers=cast(
             ManageNumbers,
