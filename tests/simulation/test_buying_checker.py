@@ -238,7 +238,7 @@ def _answered_otherwise(patch: pytest.MonkeyPatch) -> None:
         pytest.param(_wallet_overdrawn, "in the wallet", id="an order overdraws the wallet"),
         pytest.param(_invoice_number_skipped, "follows", id="an invoice number is skipped"),
         pytest.param(_cent_too_much, "is charged", id="more is charged than was quoted"),
-        pytest.param(_released_while_paid, "while it is paid for", id="a paid number is released"),
+        pytest.param(_released_while_paid, "paid for|let go of", id="a paid number is released"),
         pytest.param(_number_of_somebody_else, "takes", id="two accounts have one number"),
         pytest.param(_number_kept_by_nobody, "owners", id="a failed order keeps its number"),
         pytest.param(_number_never_renewed, "no rest|not paid for", id="a number is used unpaid"),
