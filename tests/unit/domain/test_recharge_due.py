@@ -110,12 +110,13 @@ def test_strictly_below_the_threshold_fires_and_equal_does_not(
     "stopped",
     [
         pytest.param({"policy": RechargePolicy()}, id="off"),
+        pytest.param({"policy": RechargePolicy(is_early=True)}, id="off, and was early before"),
         pytest.param({"suspended_at": NOON}, id="suspended"),
         pytest.param({"default_source_id": None}, id="without a source"),
     ],
 )
 def test_nothing_is_due_while_recharge_is(stopped: dict[str, Any]) -> None:
-    state = account(FIXED)
+    state = burning(account(replace(FIXED, is_early=True), a_day=USD), 10 * USD)
     assert due(state, NOON) is not None
     state = replace(state, recharging=replace(state.recharging, **stopped))
     assert due(state, NOON) is None
