@@ -39,6 +39,8 @@ PORT = _term(("3.10", "310", "2.90"))
 """No price for the year: it costs twelve months."""
 QA = _term(("1.20", "120", "1.10"), ("12.00", "1200", "11.00"))
 
+ABROAD = {"direction": "outbound", "prefixes": ["44", "49"]}
+
 CATALOG: Document = {
     "terms_version": "2026-01",
     "terms_url": "https://talktime.example.com/terms/2026-01",
@@ -92,7 +94,11 @@ CATALOG: Document = {
             "name": "Office",
             "price": _term(("3.10", "310", "2.90")),
             "tax": "vat",
-            "grants": [_seconds("voice", 3_000, rollover_limit=600), _messages("sms", 20)],
+            "grants": [
+                _seconds("voice", 3_000, rollover_limit=600),
+                {**_seconds("abroad", 600, rollover_limit=300), "scope": ABROAD},
+                _messages("sms", 20),
+            ],
             "features": {"concurrent_calls": 10},
             "units": [
                 {"licence": "crm", "included": 1, "price": SEAT, "tax": "vat"},
@@ -109,6 +115,12 @@ CATALOG: Document = {
             "tax": "vat",
             "grants": [
                 _seconds("voice", 6_000, rollover_limit=1_200),
+                {
+                    "grant": "home",
+                    "unit": "voice_seconds",
+                    "unlimited": True,
+                    "scope": {"direction": "outbound", "prefixes": ["1"]},
+                },
                 _messages("sms", 40, rollover_limit=10),
             ],
             "features": {"concurrent_calls": 40, "queue_priority": 10},
@@ -139,6 +151,14 @@ CATALOG: Document = {
             "price": _in_all("0.35", "35", "0.33"),
             "priority": 20,
             "expires_after_days": 2,
+        },
+        {
+            "bundle": "germany-5",
+            "name": "5 minutes to and from Germany",
+            "unit": "voice_seconds",
+            "quantity": 300,
+            "price": _in_all("0.80", "80", "0.75"),
+            "scope": {"prefixes": ["49"]},
         },
         {
             "bundle": "texts-20",

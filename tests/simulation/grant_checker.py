@@ -16,12 +16,13 @@ from simulation.journal import JournalledBook
 Lots = Mapping[str, Grant]
 
 QUANTITIES = {
-    (owner[key], grant["grant"]): grant["quantity"]
+    (owner[key], grant["grant"]): grant.get("quantity", 0)
     for key in ("plan", "package")
     for owner in CATALOG[f"{key}s"]
     for grant in owner["grants"]
 }
-"""What a plan or a package grants for a whole period; every version of the catalogue says so."""
+"""What a plan or a package grants for a whole period (0: without a limit); every version of the
+catalogue says so."""
 
 CARRIED = {
     (plan["plan"], grant["grant"]): grant.get("rollover_limit", 0)
@@ -144,9 +145,10 @@ class GrantChecker:
             worth[origin(lot.grant_id)] += lot.total
         for name, total in worth.items():
             self._worth[name] = max(self._worth[name], total)
+        limited = {name for name, lot in holds.items() if not lot.unlimited}
         for name in burned.keys() | back.keys():
             self._burned[origin(name)] += burned[name] - back[name]
-        for name in burned:
+        for name in burned.keys() & limited:
             given, most = self._burned[origin(name)], self._worth[origin(name)]
             require(given <= most, f"{name} of {ref} gave {given} of {most}")
 
@@ -154,6 +156,9 @@ class GrantChecker:
 def _check_burned(held: Lots, holds: Lots, burned: Counter[str], back: Counter[str]) -> None:
     require(held.keys() == holds.keys(), f"usage changes lots from {held} to {holds}")
     for name, lot in held.items():
+        if lot.unlimited:
+            require(holds[name] == lot, f"{lot} has changed to {holds[name]}")
+            continue
         room = lot.total - lot.remaining
         kept = max(0, back[name] - room)
         left = lot.remaining + min(room, back[name]) - burned[name]

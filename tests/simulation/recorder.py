@@ -117,6 +117,8 @@ def _of_usage(change: Change) -> Iterator[Fact]:
                 UNITS[call.event.unit],
                 call.event.quantity,
                 call.event.ended_at,
+                call.event.direction.value,
+                call.event.to_number,
             )
             for call in change.calls
         )

@@ -17,6 +17,8 @@ from simulation.shop import NOT_ORDERED, NOT_QUOTED, RETRIED, Shop
 from simulation.tenants import ACCEPTANCE, SITES, Site
 from simulation.world import World
 
+BUNDLES = ("minutes-10", "minutes-5", "minutes-5", "germany-5", "texts-20")
+
 ANN = By("ann", ACCEPTANCE)
 CAPABILITIES = {one["number_type"]: tuple(one["capabilities"]) for one in CATALOG["number_types"]}
 NUMBERS = tuple(f"+1212555{number:04d}" for number in range(14))
@@ -179,7 +181,7 @@ class Shoppers:
             case WantKind.PACKAGE:
                 return Want(kind, random.choice(("extra", "weekend")), random.randint(0, 2))
             case WantKind.BUNDLE:
-                bundle = random.choice(("minutes-10", "minutes-5", "minutes-5", "texts-20"))
+                bundle = random.choice(BUNDLES)
                 return Want(kind, bundle, random.randint(1, 2))
             case WantKind.PRODUCT:
                 return Want(kind, "training", random.randint(1, 2))

@@ -70,7 +70,7 @@ def _lots(grants: Iterable[Grant]) -> tuple[facts.Lot, ...]:
             one.expires_at,
         )
         for one in grants
-        if one.remaining
+        if one.remaining or one.unlimited
     ]
     return tuple(sorted(held, key=lot_order))
 

@@ -31,7 +31,7 @@ from simulation.faults_of_use import FAULTS_OF_USE
 from simulation.operations import Simulation
 from simulation.tenants import SITES
 
-SEEDS = (1, 2, 3, 4)
+SEEDS = (1, 2, 3, 4, 5, 6)
 OPERATIONS = 800
 
 Patch = Callable[[pytest.MonkeyPatch], None]

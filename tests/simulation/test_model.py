@@ -38,6 +38,10 @@ def _at(month: int, day: int, hour: int = 12) -> datetime:
     return datetime(2026, month, day, hour, tzinfo=UTC)
 
 
+def _call(call_id: str, quantity: int, ended_at: datetime, called: str = "+15550100") -> Use:
+    return Use(call_id, "voice", quantity, ended_at, "outbound", called)
+
+
 def _price(amount: str) -> dict[str, Any]:
     return {"month": {"USD": amount}}
 
@@ -109,7 +113,7 @@ def test_months_become_a_year_that_begins_with_the_present_period() -> None:
 
 
 def test_a_quota_is_weighed_by_the_days_of_the_period() -> None:
-    used = Used(_at(3, 5), (Use("call", "voice", 1_000, _at(3, 5)),))
+    used = Used(_at(3, 5), (_call("call", 1_000, _at(3, 5)),))
     by_the_second = Tariff(20_000, 7_500, 0, 1, 1)
     model = Model(SMALL_AND_LARGE, by_the_second)
     for fact in (Opened(_at(3, 1), "USD", "UTC", 1, "small"), used):
@@ -162,15 +166,30 @@ def test_what_rolls_over_is_carried_once_and_the_rest_stays_for_late_usage() -> 
     standing = model.apply(Turned(_at(4, 1, 0)))
     voice = [lot.remaining for lot in standing.lots if lot.unit == "voice"]
     assert voice == [1_200, 600, 1_800]
-    model.apply(Used(_at(4, 2), (Use("late", "voice", 60, _at(3, 31)),)))
-    standing = model.apply(Used(_at(4, 5), (Use("new", "voice", 60, _at(4, 5)),)))
+    model.apply(Used(_at(4, 2), (_call("late", 60, _at(3, 31)),)))
+    standing = model.apply(Used(_at(4, 5), (_call("new", 60, _at(4, 5)),)))
     assert [lot.remaining for lot in standing.lots if lot.unit == "voice"] == [540, 1_800]
+
+
+def test_the_narrower_scope_burns_first_and_what_is_unlimited_never_runs_out() -> None:
+    def left_of(plan: str, *called: str) -> list[tuple[str, int]]:
+        model = Model(CATALOG, MINUTES)
+        standing = model.apply(Opened(_at(3, 1), "USD", "UTC", 1, plan))
+        for number in called:
+            call = _call(f"to {number}", 540, _at(3, 2), number)
+            standing = model.apply(Used(_at(3, 2), (call,)))
+        assert standing.wallet_micros == 0
+        return [(lot.name, lot.remaining) for lot in standing.lots if lot.unit == "voice"]
+
+    assert left_of("office", "+445550100", "+15550100") == [("abroad", 60), ("voice", 2_460)]
+    assert left_of("office", "+445550100", "+495550100") == [("voice", 2_520)]
+    assert left_of("team", "+15550100", "+445550100") == [("home", 0), ("voice", 5_460)]
 
 
 def test_a_correction_gives_back_to_the_very_lots_and_charges_again() -> None:
     model = Model(CATALOG, MINUTES)
     model.apply(Opened(_at(3, 1), "USD", "UTC", 1, "plain"))
-    long = model.apply(Used(_at(3, 2), (Use("call", "voice", 1_860, _at(3, 2)),)))
+    long = model.apply(Used(_at(3, 2), (_call("call", 1_860, _at(3, 2)),)))
     assert long.wallet_micros == -60 * 20_000
     short = model.apply(Corrected(_at(3, 3), "call", 61))
     assert (short.wallet_micros, short.lots[0].remaining) == (0, 1_680)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from simulation.model import facts
 from simulation.model.calls import Calls, Tariff
-from simulation.model.catalogue import Versions, entry
+from simulation.model.catalogue import Versions, entry, scope_of
 from simulation.model.days import Calendar
 from simulation.model.facts import InvoiceLine
 from simulation.model.grants import NEVER, USUAL_PRIORITY, Grant, Lots, spoken_unit
@@ -256,6 +256,7 @@ class Model:
                 spoken_unit(sold["unit"]),
                 sold["quantity"] * want.quantity,
                 sold.get("priority", USUAL_PRIORITY),
+                scope=scope_of(sold),
             )
             expires_at = self._calendar.midnight(today + timedelta(days=lasts)) if lasts else NEVER
             self._lots.add(grant, fact.at, expires_at)

@@ -53,9 +53,7 @@ class Calls:
         call = self._calls[call_id]
         before = call.paid_micros
         for lot, taken in call.taken:
-            goes_back = min(taken, lot.used) if lot.exists else 0
-            lot.used -= goes_back
-            call.kept += taken - goes_back
+            call.kept += taken - lot.take_back(taken)
         call.taken = []
         self._charge(call, quantity)
         return call.paid_micros - before
@@ -65,11 +63,10 @@ class Calls:
         call.kept = min(call.kept, billed)
         left = billed - call.kept
         use = call.use
-        for lot in self._lots.serving(use.unit, use.ended_at, call.posted_at):
-            taken = min(left, lot.remaining)
+        for lot in self._lots.serving(use, call.posted_at):
+            taken = lot.give(left)
             if not taken:
                 break
-            lot.used += taken
             left -= taken
             call.taken.append((lot, taken))
         call.paid_micros = self._price(use.unit, billed, left)

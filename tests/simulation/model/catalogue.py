@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from simulation.model.grants import USUAL_PRIORITY, Grant, spoken_unit
+from simulation.model.grants import USUAL_PRIORITY, Grant, Scope, spoken_unit
 
 Document = dict[str, Any]
 
@@ -39,10 +39,17 @@ def _grant(one: Document, times: int) -> Grant:
     return Grant(
         one["grant"],
         spoken_unit(one["unit"]),
-        one["quantity"] * times,
+        one.get("quantity", 0) * times,
         one.get("priority", USUAL_PRIORITY),
-        one.get("rollover_limit", 0),
+        one.get("rollover_limit", 0) * times,
+        scope_of(one),
+        one.get("unlimited", False),
     )
+
+
+def scope_of(one: Document) -> Scope:
+    limits = one.get("scope", {})
+    return Scope(limits.get("direction", ""), tuple(limits.get("prefixes", ())))
 
 
 class Versions:

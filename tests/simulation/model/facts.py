@@ -34,12 +34,16 @@ class Use:
     Args:
         unit: ``voice`` (seconds) or ``message``.
         ended_at: Of a message: when it was received.
+        direction: ``inbound`` or ``outbound``.
+        called: The called number, in E.164.
     """
 
     call_id: str
     unit: str
     quantity: int
     ended_at: datetime
+    direction: str
+    called: str
 
 
 @dataclass(frozen=True, slots=True)

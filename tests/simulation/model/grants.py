@@ -1,16 +1,17 @@
 """Lots: what grants hold, in which order they burn, what a turn leaves of them.
 
 docs/ledger.md ("Grants", "Corrections"), docs/rating.md ("Which grant"), docs/subscriptions.md
-("Grants at a change"). Scopes and unlimited grants are not modelled.
+("Grants at a change").
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from typing import cast
 
 from simulation.model.days import Calendar
-from simulation.model.facts import Lot
+from simulation.model.facts import Lot, Use
 
 GRACE = timedelta(hours=72)
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -23,12 +24,34 @@ def spoken_unit(name: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Args: direction: empty: both; prefixes: of the called number; none: every one."""
+
+    direction: str = ""
+    prefixes: tuple[str, ...] = ()
+
+    def covers(self, use: Use) -> bool:
+        called = use.called.removeprefix("+")
+        return self.direction in ("", use.direction) and (
+            not self.prefixes or called.startswith(self.prefixes)
+        )
+
+    @property
+    def width(self) -> Fraction:
+        """How much of all numbers, in one direction or both; no prefix is within another."""
+        numbers = sum((Fraction(1, 10 ** len(one)) for one in self.prefixes), Fraction(0))
+        return (numbers if self.prefixes else Fraction(1)) * (1 if self.direction else 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     name: str
     unit: str
     quantity: int
     priority: int = USUAL_PRIORITY
     rollover_limit: int = 0
+    scope: Scope = Scope()
+    is_unlimited: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -53,8 +76,34 @@ class Held:
     def remaining(self) -> int:
         return max(0, self.size - self.used)
 
-    def order(self) -> tuple[int, datetime, datetime, str]:
-        return self.grant.priority, self.expires_at, self.starts_at, self.grant.name
+    @property
+    def has_any(self) -> bool:
+        return self.grant.is_unlimited or self.remaining > 0
+
+    def give(self, wanted: int) -> int:
+        """Up to as much as is wanted."""
+        given = wanted if self.grant.is_unlimited else min(wanted, self.remaining)
+        self.used += 0 if self.grant.is_unlimited else given
+        return given
+
+    def take_back(self, given: int) -> int:
+        """As much of it as there is room for: none in what exists no more."""
+        if self.exists and self.grant.is_unlimited:
+            return given
+        back = min(given, self.used) if self.exists else 0
+        self.used -= back
+        return back
+
+    def order(self) -> tuple[int, bool, Fraction, datetime, datetime, str]:
+        grant = self.grant
+        return (
+            grant.priority,
+            not grant.is_unlimited,
+            grant.scope.width,
+            self.expires_at,
+            self.starts_at,
+            grant.name,
+        )
 
 
 class Lots:
@@ -68,7 +117,7 @@ class Lots:
         left = sorted(
             (lot.expires_at, lot.grant.name, lot.grant.unit, lot.remaining)
             for lot in self._held
-            if lot.remaining and now < lot.gone_at
+            if lot.has_any and now < lot.gone_at
         )
         return tuple(
             Lot(name, unit, remaining, None if expires_at == NEVER else expires_at)
@@ -81,8 +130,8 @@ class Lots:
         What is empty and would never expire goes, too.
         """
         for lot in self._held:
-            is_over = lot.expires_at <= (now - GRACE if lot.remaining else now)
-            lot.exists = not is_over and (lot.remaining > 0 or lot.expires_at != NEVER)
+            is_over = lot.expires_at <= (now - GRACE if lot.has_any else now)
+            lot.exists = not is_over and (lot.has_any or lot.expires_at != NEVER)
         self._held = [lot for lot in self._held if lot.exists]
 
     def add(
@@ -104,23 +153,24 @@ class Lots:
         self._held.append(lot)
         return lot
 
-    def serving(self, unit: str, ended_at: datetime, posted_at: datetime) -> Iterator[Held]:
+    def serving(self, use: Use, posted_at: datetime) -> Iterator[Held]:
         """Lots that serve it, in burning order.
 
         Usage reported within 72 hours of the end of its own period burns what was valid when it
         ended; later, or before its own period has begun, what is valid when it is posted.
         """
-        own = self._calendar.period_of(ended_at)
+        own = self._calendar.period_of(use.ended_at)
         is_in_time = posted_at < self._calendar.starts_at(own + 1) + GRACE
-        at = ended_at if is_in_time and own <= self._present else posted_at
+        at = use.ended_at if is_in_time and own <= self._present else posted_at
         return iter(
             sorted(
                 (
                     lot
                     for lot in self._held
-                    if lot.grant.unit == unit
+                    if lot.grant.unit == use.unit
+                    and lot.grant.scope.covers(use)
                     and lot.starts_at <= at < lot.expires_at
-                    and lot.remaining
+                    and lot.has_any
                 ),
                 key=Held.order,
             )
@@ -174,6 +224,11 @@ class Lots:
             lot = lots.get(name) or self.add(
                 cast(Grant, will or was), starts_at, self._calendar.starts_at(period + 1), period
             )
+            if will is None and lot.grant.is_unlimited:
+                # Up to this day all of its calls were free.
+                lot.expires_at, lot.period = max(lot.starts_at, starts_at), None
+                lot.gone_at = self._gone_at(lot.expires_at)
+                continue
             lot.grant = will or lot.grant
             held = lot.size if name in lots else 0
             less, more = (
