@@ -62,6 +62,11 @@ HEADERS: dict[str, Any] = {
     "X-Request-Id": {"schema": {"type": "string"}},
 }
 
+_KEYWORDS = {"ge": "minimum", "le": "maximum"}
+"""Bounds of what is text before it is a number are left by their Python names."""
+
+_OR_NULL = ("anyOf", "default")
+
 # Any: OpenAPI objects, throughout.
 Object = dict[str, Any]
 
@@ -160,7 +165,7 @@ def _parameters(endpoint: Endpoint) -> Iterable[Object]:
                 "name": name,
                 "in": "query",
                 "required": name in schema.get("required", []),
-                "schema": _inlined(found, definitions),
+                "schema": _in_a_query(_inlined(found, definitions)),
             }
     if endpoint.is_tenants:
         yield _header("Talktime-Tenant", "The tenant; for operators alone.", is_required=False)
@@ -202,6 +207,16 @@ def _inlined(schema: Any, definitions: Object) -> Any:
     if "$ref" in schema:
         return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     return {name: _inlined(item, definitions) for name, item in schema.items()}
+
+
+def _in_a_query(schema: Object) -> Object:
+    """A parameter's schema in the words of JSON Schema. Nothing in a query is null: what is not
+    wanted is left out."""
+    told = {_KEYWORDS.get(name, name): item for name, item in schema.items()}
+    one_of = [one for one in told.get("anyOf", ()) if one != {"type": "null"}]
+    if len(one_of) != 1:
+        return told
+    return {**{name: item for name, item in told.items() if name not in _OR_NULL}, **one_of[0]}
 
 
 def _success(endpoint: Endpoint, status: int, references: dict[type[BaseModel], Object]) -> Object:

@@ -38,6 +38,34 @@ def test_every_endpoint_is_described_once() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_a_parameter_of_a_query_has_its_bounds_and_is_never_null() -> None:
+    operations = [
+        one for item in document(ENDPOINTS, "")["paths"].values() for one in item.values()
+    ]
+    queries = {
+        (operation["operationId"], one["name"]): one["schema"]
+        for operation in operations
+        for one in operation.get("parameters", ())
+        if one["in"] == "query"
+    }
+    assert queries["list_audit", "limit"] == {
+        "title": "Limit",
+        "type": "integer",
+        "default": 25,
+        "minimum": 1,
+        "maximum": 100,
+    }
+    assert queries["list_audit", "actor"] == {
+        "title": "Actor",
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 256,
+    }
+    for name, schema in queries.items():
+        assert not {"ge", "gt", "le", "lt"} & schema.keys(), name
+        assert {"type": "null"} not in schema.get("anyOf", ()), name
+
+
 def test_every_problem_is_in_the_table() -> None:
     for endpoint in ENDPOINTS:
         assert problem_codes(endpoint) <= set(KINDS), endpoint.name
